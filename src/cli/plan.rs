@@ -1,0 +1,122 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Globals;
+use super::session::Session;
+use crate::error::{Error, Outcome};
+use crate::model::Address;
+use crate::plan::{Plan, unconsented};
+use crate::world::World;
+use crate::{planner, render};
+
+/// Show what apply would change
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Save the plan, for `orgtrail apply FILE`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Only this resource and what it needs, e.g. trail.org; repeatable
+    #[arg(long, value_name = "ADDRESS")]
+    target: Vec<Address>,
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+    /// Exit with 2 when there are changes
+    #[arg(long)]
+    detailed_exitcode: bool,
+    /// Exit with 4 when something could not be read
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
+    let session = Session::load(globals, world)?;
+    let aws = session.connect(globals).await?;
+    let (mut plan, _) = planner::plan(&aws, &session.spec, &session.sources).await;
+    check_targets(&args.target, &plan)?;
+    plan.target(&args.target);
+    if let Some(path) = &args.out {
+        save(&plan, path)?;
+    }
+    print(&plan, args.format, world)?;
+    if args.format == Format::Text {
+        tell_next(&plan, args, &session, world);
+    }
+    Ok(outcome(&plan, args.detailed_exitcode, args.strict))
+}
+
+/// Blockers come first, then gaps, then changes.
+pub fn outcome(plan: &Plan, detailed: bool, strict: bool) -> Outcome {
+    if !plan.blockers.is_empty() {
+        Outcome::Refused
+    } else if strict && !plan.gaps.is_empty() {
+        Outcome::Incomplete
+    } else if detailed && !plan.is_empty() {
+        Outcome::Changes
+    } else {
+        Outcome::Done
+    }
+}
+
+pub fn print(plan: &Plan, format: Format, world: &World) -> Result<(), Error> {
+    match format {
+        Format::Text => world.print_doc(&render::plan(plan)),
+        Format::Json => world.print(&json(plan)),
+    }
+}
+
+pub fn json(plan: &Plan) -> String {
+    // A plan is plain data with string keys: it always serialises.
+    let mut text = serde_json::to_string_pretty(plan).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Written beside its place and then moved, so that a plan file is never half there.
+fn save(plan: &Plan, path: &Path) -> Result<(), Error> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".part");
+    let draft = PathBuf::from(draft);
+    fs::write(&draft, json(plan))
+        .and_then(|()| fs::rename(&draft, path))
+        .map_err(|error| Error::failed(format!("{} cannot be written: {error}", path.display())))
+}
+
+/// A target that names nothing is a typing error, not an empty plan.
+pub fn check_targets(targets: &[Address], plan: &Plan) -> Result<(), Error> {
+    for target in targets {
+        if !plan.basis.contains_key(&target.to_string()) {
+            let known: Vec<&str> = plan.basis.keys().map(String::as_str).collect();
+            return Err(Error::failed(format!("the spec has no {target}"))
+                .fix(format!("name one of {}", known.join(", "))));
+        }
+    }
+    Ok(())
+}
+
+fn tell_next(plan: &Plan, args: &Args, session: &Session, world: &World) {
+    let open = unconsented(plan, &session.consents(&[])).into_iter();
+    let mut open: Vec<&str> = open.map(|(_, note)| note.risk.name()).collect();
+    open.sort_unstable();
+    open.dedup();
+    let automation = std::env::var_os("ORGTRAIL_IN_AUTOMATION").or(std::env::var_os("CI"));
+    if plan.is_empty() || !plan.blockers.is_empty() || automation.is_some_and(|set| !set.is_empty())
+    {
+        return;
+    }
+    let flags: String = open.iter().map(|risk| format!(" --allow {risk}")).collect();
+    let next = match &args.out {
+        Some(path) => format!(
+            "To carry out exactly this plan: orgtrail apply{flags} {}",
+            path.display()
+        ),
+        None => format!("To carry it out: orgtrail apply{flags}"),
+    };
+    world.progress(&next);
+}

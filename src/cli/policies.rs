@@ -1,0 +1,164 @@
+use super::Globals;
+use super::session::Session;
+use crate::error::{Error, Outcome};
+use crate::kinds::trail;
+use crate::policy::{self, Guardrail, IamGrant, IamPolicy, Policy, Protected, TopicGrant};
+use crate::spec::Spec;
+use crate::world::World;
+
+/// Print the policies that orgtrail writes or needs
+///
+/// Filled in for this spec, to be given to whoever makes the roles, topics and guardrails.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[arg(value_enum, value_name = "POLICY")]
+    policy: Which,
+    /// Roles that the guardrail leaves free to act; repeatable
+    #[arg(long, value_name = "ROLE", default_value = "OrgTrailApply")]
+    exempt_role: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Which {
+    /// IAM policy of the role that plans, in the management account
+    PlanManagement,
+    /// IAM policy of the role that plans, in the account of the log buckets
+    PlanLogArchive,
+    /// IAM policy of the role that applies, in the management account
+    ApplyManagement,
+    /// IAM policy of the role that applies, in the account of the log buckets
+    ApplyLogArchive,
+    /// Resource policy of the SNS topics that trails notify
+    Topic,
+    /// Service control policy against tampering
+    Scp,
+}
+
+pub fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
+    let session = Session::load(globals, world)?;
+    let spec = &session.spec;
+    let iam = |kind| iam_policy(kind, spec);
+    let text = match args.policy {
+        Which::PlanManagement => iam(IamPolicy::PlanManagement),
+        Which::PlanLogArchive => iam(IamPolicy::PlanLogArchive),
+        Which::ApplyManagement => iam(IamPolicy::ApplyManagement),
+        Which::ApplyLogArchive => iam(IamPolicy::ApplyLogArchive),
+        Which::Topic => topics(spec)?,
+        Which::Scp => pretty(&scp(spec, &args.exempt_role)?),
+    };
+    world.print(&format!("{}\n", text.trim_end()))?;
+    Ok(Outcome::Done)
+}
+
+fn pretty(policy: &Policy) -> String {
+    format!("{:#}", policy.to_value())
+}
+
+/// Keys are created by their alias, so any key of the account may be the one.
+fn any_key(partition: &str, account: &str) -> String {
+    format!("arn:{partition}:kms:*:{account}:key/*")
+}
+
+fn iam_policy(kind: IamPolicy, spec: &Spec) -> String {
+    let in_archive = matches!(kind, IamPolicy::PlanLogArchive | IamPolicy::ApplyLogArchive);
+    let account = match in_archive {
+        true => spec
+            .buckets
+            .values()
+            .next()
+            .map(|bucket| bucket.account.as_str()),
+        false => spec.management_account(),
+    };
+    let place = spec.place(account.unwrap_or_default(), None);
+    let partition = crate::spec::partition(&place.region);
+    let trails: Vec<String> = spec
+        .trails
+        .iter()
+        .map(|(name, trail)| trail.arn(spec, name))
+        .collect();
+    let buckets: Vec<String> = spec
+        .buckets
+        .values()
+        .map(|bucket| bucket.name.clone())
+        .collect();
+    let roles = spec.accounts.values().filter_map(|account| {
+        let role = match account.assume_role.as_ref()? {
+            crate::spec::types::AssumeRole::Role(role) => role,
+            crate::spec::types::AssumeRole::Options(options) => &options.role,
+        };
+        Some(match role.starts_with("arn:") {
+            true => role.clone(),
+            false => format!("arn:{partition}:iam::{}:role/{role}", account.id),
+        })
+    });
+    let logs = spec
+        .trails
+        .values()
+        .filter_map(|trail| trail.cloud_watch_logs.as_ref());
+    let keys = [any_key(partition, &place.account_id)];
+    policy::iam_policy(
+        kind,
+        &IamGrant {
+            partition,
+            account: &place.account_id,
+            trails: &trails,
+            buckets: &buckets,
+            keys: &keys,
+            assume_roles: &roles.collect::<Vec<_>>(),
+            logs_roles: &logs.map(|logs| logs.role_arn.clone()).collect::<Vec<_>>(),
+        },
+    )
+}
+
+fn topics(spec: &Spec) -> Result<String, Error> {
+    let mut texts = Vec::new();
+    for (name, trail) in &spec.trails {
+        if let Some(arn) = &trail.sns_topic {
+            let trails = [trail::grant(spec, name, trail)];
+            let statements = policy::topic_statements(&TopicGrant {
+                arn,
+                trails: &trails,
+            });
+            texts.push(pretty(&Policy::new(statements)));
+        }
+    }
+    match texts.is_empty() {
+        true => Err(Error::failed("no trail of the spec has an sns_topic")),
+        false => Ok(texts.join("\n")),
+    }
+}
+
+fn scp(spec: &Spec, exempt_roles: &[String]) -> Result<Policy, Error> {
+    let place = spec.place(spec.management_account().unwrap_or_default(), None);
+    let partition = crate::spec::partition(&place.region);
+    let trails: Vec<String> = spec
+        .trails
+        .iter()
+        .map(|(name, trail)| trail.aws_name(name).to_owned())
+        .collect();
+    let buckets: Vec<String> = spec
+        .buckets
+        .values()
+        .map(|bucket| bucket.name.clone())
+        .collect();
+    let keys = spec.keys.values().map(|key| {
+        let account = spec.account_id(&key.account);
+        any_key(partition, account)
+    });
+    let keys: Vec<String> = keys.collect();
+    policy::scp(&Guardrail {
+        partition,
+        protect: &[
+            Protected::Trails,
+            Protected::Buckets,
+            Protected::Keys,
+            Protected::Roles,
+            Protected::Organization,
+        ],
+        exempt_roles,
+        trails: &trails,
+        buckets: &buckets,
+        keys: &keys,
+    })
+    .map_err(Error::failed)
+}

@@ -1,0 +1,918 @@
+//! The trail itself: its fields, selectors, Insights, aggregation and whether it records.
+//!
+//! All calls name the trail by ARN: the ARN of an organization trail carries the management account, whoever made it
+//! ("Organization delegated administrator", CloudTrail user guide).
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudtrail::operation::get_trail_status::GetTrailStatusOutput;
+use aws_sdk_cloudtrail::types as ct;
+use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
+use tokio::join;
+
+use super::{Found, Kind, Outputs, Target, Wanted};
+use crate::aws::{Aws, AwsError, at, until_consistent};
+use crate::model::{Address, OWNER_TAG, Place, Risk, RiskNote, Text};
+use crate::policy;
+use crate::selectors::{self, AdvancedEventSelector, EventSelector, FieldSelector, Selectors};
+use crate::spec::Spec;
+use crate::spec::types::{self, AggregationTemplate, InsightCategory, InsightType, Tags};
+
+pub struct Trail;
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Attrs {
+    pub logging: bool,
+    pub organization: bool,
+    pub multi_region: bool,
+    pub include_global_service_events: bool,
+    pub bucket: String,
+    pub prefix: String,
+    pub kms_key: Option<Text>,
+    pub log_file_validation: bool,
+    pub recursive_logging: bool,
+    pub sns_topic: String,
+    pub cloud_watch_logs_group: String,
+    pub cloud_watch_logs_role: String,
+    pub selectors: Selectors,
+    pub insights: BTreeMap<InsightType, Vec<InsightCategory>>,
+    /// None where this partition or server does not know event aggregation.
+    pub aggregation: Option<Vec<AggregationTemplate>>,
+    pub tags: Tags,
+}
+
+impl Kind for Trail {
+    const NAME: &'static str = "trail";
+    type Attrs = Attrs;
+
+    fn desired(spec: &Spec) -> Vec<Wanted<Attrs>> {
+        let trails = spec.trails.iter();
+        trails
+            .map(|(name, trail)| Wanted {
+                name: name.clone(),
+                place: spec.place(&trail.account, trail.region.as_deref()),
+                id: trail.arn(spec, name),
+                attrs: attrs_of(spec, trail),
+                after: after(spec, trail),
+            })
+            .collect()
+    }
+
+    fn adopt(desired: &mut Attrs, live: &Attrs) {
+        super::keep_foreign_tags(&mut desired.tags, &live.tags);
+        if selectors::equivalent(&desired.selectors, &live.selectors) {
+            desired.selectors = live.selectors.clone();
+        }
+        if live.aggregation.is_none() && desired.aggregation.as_ref().is_some_and(Vec::is_empty) {
+            desired.aggregation = None;
+        }
+    }
+
+    fn risks(before: Option<&Attrs>, after: Option<&Attrs>) -> Vec<RiskNote> {
+        match (before, after) {
+            (Some(before), Some(after)) => change_risks(before, after),
+            (Some(before), None) if before.logging => {
+                let why = "the trail is deleted";
+                vec![RiskNote::new(Risk::StopsRecording, why)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    async fn read(aws: &Aws, place: &Place, arn: &str) -> Result<Option<Found<Attrs>>, AwsError> {
+        let (trail, logging, selectors, insights, aggregation, tags) = join!(
+            get_trail(aws, place, arn),
+            is_logging(aws, place, arn),
+            get_selectors(aws, place, arn),
+            get_insights(aws, place, arn),
+            get_aggregation(aws, place, arn),
+            get_tags(aws, place, arn),
+        );
+        let Some(trail) = trail? else {
+            return Ok(None);
+        };
+        Ok(Some(Found {
+            id: arn.to_owned(),
+            attrs: Attrs {
+                logging: logging?,
+                selectors: selectors?,
+                insights: insights?,
+                aggregation: aggregation?,
+                tags: tags?,
+                ..attrs_from_sdk(&trail)
+            },
+            outputs: Outputs::new(),
+        }))
+    }
+
+    async fn orphans(
+        aws: &Aws,
+        places: &[Place],
+        spec: &Spec,
+        known: &[String],
+    ) -> Vec<Result<(Place, Found<Attrs>), AwsError>> {
+        let lists = join_all(places.iter().map(|place| list_trails(aws, place))).await;
+        let mut candidates = BTreeMap::new();
+        let mut results = Vec::new();
+        for (place, list) in places.iter().zip(lists) {
+            match list {
+                Ok(list) => candidates.extend(list.into_iter().filter_map(|(arn, home_region)| {
+                    let home = Place {
+                        region: home_region,
+                        ..place.clone()
+                    };
+                    (!known.contains(&arn) && owned_by(spec, place, &arn)).then_some((arn, home))
+                })),
+                Err(error) => results.push(Err(error)),
+            }
+        }
+        let found = join_all(candidates.iter().map(|(arn, home)| async move {
+            match get_tags(aws, home, arn).await {
+                Ok(tags) if tags.get(OWNER_TAG) == Some(&spec.name) => {
+                    Trail::read(aws, home, arn).await
+                }
+                Ok(_) => Ok(None),
+                Err(error) => Err(error),
+            }
+        }))
+        .await;
+        for ((_, home), found) in candidates.iter().zip(found) {
+            match found {
+                Ok(Some(found)) => results.push(Ok((home.clone(), found))),
+                Ok(None) => {}
+                Err(error) => results.push(Err(error)),
+            }
+        }
+        results
+    }
+
+    async fn put(
+        aws: &Aws,
+        target: &Target<'_>,
+        before: Option<&Attrs>,
+        after: &Attrs,
+    ) -> Result<Outputs, AwsError> {
+        let writer = Writer {
+            aws,
+            place: target.place,
+            arn: target.id,
+        };
+        let live = match before {
+            Some(before) => before.clone(),
+            None => writer.create(after).await?,
+        };
+        writer.update(&live, after).await?;
+        Ok(Outputs::new())
+    }
+
+    async fn delete(aws: &Aws, target: &Target<'_>) -> Result<(), AwsError> {
+        let answer = aws
+            .cloudtrail(target.place)
+            .delete_trail()
+            .name(target.id)
+            .send()
+            .await
+            .map_err(at(target.place, "cloudtrail:DeleteTrail"));
+        match answer {
+            Err(error) if error.is("TrailNotFound") => Ok(()),
+            other => other.map(|_| ()),
+        }
+    }
+
+    /// A trail that has delivered its first file has proved that it can.
+    async fn works(aws: &Aws, target: &Target<'_>) -> Result<bool, AwsError> {
+        let status = get_status(aws, target.place, target.id).await?;
+        Ok(status.latest_delivery_time().is_some() && status.latest_delivery_error().is_none())
+    }
+}
+
+// ---- what the spec says
+
+/// What bucket and key must allow for this trail.
+pub fn grant(spec: &Spec, name: &str, trail: &types::Trail) -> policy::TrailGrant {
+    let account = match trail.organization {
+        true => spec.management_account().unwrap_or(&trail.account),
+        false => &trail.account,
+    };
+    let organization = spec.organization.as_ref().filter(|_| trail.organization);
+    policy::TrailGrant {
+        arn: trail.arn(spec, name),
+        account: spec.account_id(account).to_owned(),
+        organization_id: organization.map(|organization| organization.id.clone()),
+        prefix: trail.prefix.clone(),
+    }
+}
+
+fn attrs_of(spec: &Spec, trail: &types::Trail) -> Attrs {
+    let kms_key = trail.key.as_ref().map(|key| {
+        Text::output(
+            Address::new(super::kms_key::KmsKey::NAME, key),
+            super::kms_key::ARN,
+        )
+    });
+    let logs = trail.cloud_watch_logs.clone();
+    let (group, role) = logs.map_or_else(Default::default, |l| (l.log_group_arn, l.role_arn));
+    let mut insights = trail.insights.clone();
+    insights.values_mut().for_each(|categories| {
+        categories.sort();
+        categories.dedup();
+    });
+    let mut aggregation = trail.aggregation.clone();
+    aggregation.sort();
+    Attrs {
+        logging: trail.logging,
+        organization: trail.organization,
+        multi_region: trail.multi_region,
+        include_global_service_events: trail.include_global_service_events,
+        bucket: spec.buckets[&trail.bucket].name.clone(),
+        prefix: trail.prefix.clone().unwrap_or_default(),
+        kms_key,
+        log_file_validation: trail.log_file_validation,
+        recursive_logging: trail.recursive_logging,
+        sns_topic: trail.sns_topic.clone().unwrap_or_default(),
+        cloud_watch_logs_group: group,
+        cloud_watch_logs_role: role,
+        selectors: trail.selectors(),
+        insights,
+        aggregation: Some(aggregation),
+        tags: super::owned_tags(spec, &trail.tags),
+    }
+}
+
+fn after(spec: &Spec, trail: &types::Trail) -> Vec<Address> {
+    let mut after = vec![Address::new(
+        super::log_bucket::LogBucket::NAME,
+        &trail.bucket,
+    )];
+    if let Some(key) = &trail.key {
+        after.push(Address::new(super::kms_key::KmsKey::NAME, key));
+    }
+    if trail.organization && spec.organization.is_some() {
+        after.push(Address::new(
+            super::organization::OrganizationAccess::NAME,
+            super::organization::ADDRESS,
+        ));
+    }
+    after
+}
+
+// ---- risks
+
+fn change_risks(before: &Attrs, after: &Attrs) -> Vec<RiskNote> {
+    let mut risks = Vec::new();
+    let mut add = |risk, why: String| risks.push(RiskNote::new(risk, why));
+    if before.logging && !after.logging {
+        add(Risk::StopsRecording, "the trail stops logging".to_owned());
+    }
+    let narrowed = [
+        (
+            before.organization,
+            after.organization,
+            "member accounts are no longer recorded",
+        ),
+        (
+            before.multi_region,
+            after.multi_region,
+            "other Regions are no longer recorded",
+        ),
+        (
+            before.include_global_service_events,
+            after.include_global_service_events,
+            "global services (IAM, STS, CloudFront) are no longer recorded",
+        ),
+    ];
+    for (was, is, why) in narrowed {
+        if was && !is {
+            add(Risk::NarrowsCoverage, why.to_owned());
+        }
+    }
+    if !selectors::covers(&after.selectors, &before.selectors) {
+        let lost = selectors::differences(&before.selectors, &after.selectors).lost;
+        let why = match lost.is_empty() {
+            true => "the new selectors may record less than the old ones".to_owned(),
+            false => format!("no longer recorded: {}", lost.join("; ")),
+        };
+        add(Risk::NarrowsCoverage, why);
+    }
+    for (insight, categories) in &before.insights {
+        let still = after.insights.get(insight);
+        if !categories
+            .iter()
+            .all(|c| still.is_some_and(|still| still.contains(c)))
+        {
+            add(
+                Risk::NarrowsCoverage,
+                format!("{insight:?} analyses fewer events"),
+            );
+        }
+    }
+    if before.log_file_validation && !after.log_file_validation {
+        let why = "the digest chain ends; log files can no longer be proved unchanged";
+        add(Risk::WeakensPolicy, why.to_owned());
+    }
+    if before.kms_key.is_some() && after.kms_key.is_none() {
+        let why = "new log files are no longer encrypted with the KMS key";
+        add(Risk::WeakensPolicy, why.to_owned());
+    }
+    risks
+}
+
+// ---- reading: one round of requests side by side
+
+fn missing(error: &AwsError) -> bool {
+    error.is("TrailNotFound")
+}
+
+async fn get_trail(aws: &Aws, place: &Place, arn: &str) -> Result<Option<ct::Trail>, AwsError> {
+    let answer = aws
+        .cloudtrail(place)
+        .get_trail()
+        .name(arn)
+        .send()
+        .await
+        .map_err(at(place, "cloudtrail:GetTrail"));
+    match answer {
+        Ok(answer) => Ok(answer.trail),
+        Err(error) if missing(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn get_status(aws: &Aws, place: &Place, arn: &str) -> Result<GetTrailStatusOutput, AwsError> {
+    aws.cloudtrail(place)
+        .get_trail_status()
+        .name(arn)
+        .send()
+        .await
+        .map_err(at(place, "cloudtrail:GetTrailStatus"))
+}
+
+async fn is_logging(aws: &Aws, place: &Place, arn: &str) -> Result<bool, AwsError> {
+    let status = get_status(aws, place, arn).await?;
+    Ok(status.is_logging().unwrap_or_default())
+}
+
+async fn get_selectors(aws: &Aws, place: &Place, arn: &str) -> Result<Selectors, AwsError> {
+    let answer = aws
+        .cloudtrail(place)
+        .get_event_selectors()
+        .trail_name(arn)
+        .send()
+        .await
+        .map_err(at(place, "cloudtrail:GetEventSelectors"))?;
+    let advanced = answer.advanced_event_selectors();
+    let basic = answer.event_selectors();
+    Ok(if !advanced.is_empty() {
+        Selectors::Advanced(advanced.iter().map(advanced_from_sdk).collect())
+    } else if !basic.is_empty() {
+        Selectors::Basic(basic.iter().map(basic_from_sdk).collect())
+    } else {
+        Selectors::default()
+    })
+}
+
+async fn get_insights(
+    aws: &Aws,
+    place: &Place,
+    arn: &str,
+) -> Result<BTreeMap<InsightType, Vec<InsightCategory>>, AwsError> {
+    let answer = aws
+        .cloudtrail(place)
+        .get_insight_selectors()
+        .trail_name(arn)
+        .send()
+        .await
+        .map_err(at(place, "cloudtrail:GetInsightSelectors"));
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) if error.is("InsightNotEnabled") => return Ok(BTreeMap::new()),
+        Err(error) => return Err(error),
+    };
+    let selectors = answer.insight_selectors().iter();
+    Ok(selectors
+        .filter_map(|selector| {
+            let insight = insight_from_sdk(selector.insight_type()?)?;
+            let categories = selector.event_categories().iter();
+            let mut categories: Vec<_> = categories.filter_map(category_from_sdk).collect();
+            if categories.is_empty() {
+                categories.push(InsightCategory::Management);
+            }
+            categories.sort();
+            Some((insight, categories))
+        })
+        .collect())
+}
+
+/// Partitions and servers that do not know the call have no aggregation to compare.
+async fn get_aggregation(
+    aws: &Aws,
+    place: &Place,
+    arn: &str,
+) -> Result<Option<Vec<AggregationTemplate>>, AwsError> {
+    const UNKNOWN: [&str; 5] = [
+        "UnsupportedOperation",
+        "UnknownOperation",
+        "InvalidAction",
+        "NotImplemented",
+        "HTTP 501",
+    ];
+    let answer = aws
+        .cloudtrail(place)
+        .get_event_configuration()
+        .trail_name(arn)
+        .send()
+        .await
+        .map_err(at(place, "cloudtrail:GetEventConfiguration"));
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) if error.is_any(&UNKNOWN) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let configurations = answer.aggregation_configurations().iter();
+    let templates = configurations.flat_map(|configuration| configuration.templates());
+    let mut templates: Vec<_> = templates.filter_map(template_from_sdk).collect();
+    templates.sort();
+    Ok(Some(templates))
+}
+
+async fn get_tags(aws: &Aws, place: &Place, arn: &str) -> Result<Tags, AwsError> {
+    let answer = aws
+        .cloudtrail(place)
+        .list_tags()
+        .resource_id_list(arn)
+        .send()
+        .await
+        .map_err(at(place, "cloudtrail:ListTags"))?;
+    let lists = answer.resource_tag_list().iter();
+    Ok(lists
+        .flat_map(|list| list.tags_list())
+        .map(|tag| {
+            (
+                tag.key().to_owned(),
+                tag.value().unwrap_or_default().to_owned(),
+            )
+        })
+        .collect())
+}
+
+/// ARNs and home Regions of every trail that the account sees, other Regions included.
+async fn list_trails(aws: &Aws, place: &Place) -> Result<Vec<(String, String)>, AwsError> {
+    let mut trails = aws
+        .cloudtrail(place)
+        .list_trails()
+        .into_paginator()
+        .items()
+        .send();
+    let mut list = Vec::new();
+    while let Some(trail) = trails.next().await {
+        let trail = trail.map_err(at(place, "cloudtrail:ListTrails"))?;
+        list.extend(trail.trail_arn.zip(trail.home_region));
+    }
+    Ok(list)
+}
+
+/// Members see organization trails that are not theirs to change.
+fn owned_by(spec: &Spec, place: &Place, arn: &str) -> bool {
+    let owner = arn.split(':').nth(4).unwrap_or_default();
+    let management = spec.management_account().map(|name| spec.account_id(name));
+    owner == place.account_id || Some(owner) == management
+}
+
+// ---- writing
+
+/// Refusals that a policy, role or key made a moment ago still causes.
+const NOT_YET: [&str; 11] = [
+    "InsufficientS3BucketPolicy",
+    "InsufficientEncryptionPolicy",
+    "InsufficientSnsTopicPolicy",
+    "InsufficientDependencyServiceAccessPermission",
+    "NoManagementAccountSLRExists",
+    "CloudTrailAccessNotEnabled",
+    "S3BucketDoesNotExist",
+    "KmsKeyNotFound",
+    "InvalidCloudWatchLogsLogGroupArn",
+    "InvalidCloudWatchLogsRoleArn",
+    "Conflict",
+];
+
+struct Writer<'a> {
+    aws: &'a Aws,
+    place: &'a Place,
+    arn: &'a str,
+}
+
+impl Writer<'_> {
+    /// Returns what the new trail is like, so that the rest is an update.
+    async fn create(&self, after: &Attrs) -> Result<Attrs, AwsError> {
+        let name = self.arn.rsplit('/').next().unwrap_or(self.arn);
+        let some = |text: &String| (!text.is_empty()).then(|| text.clone());
+        let answer = until_consistent(self.aws.retry, &NOT_YET, || async {
+            self.aws
+                .cloudtrail(self.place)
+                .create_trail()
+                .name(name)
+                .s3_bucket_name(&after.bucket)
+                .set_s3_key_prefix(some(&after.prefix))
+                .set_sns_topic_name(some(&after.sns_topic))
+                .include_global_service_events(after.include_global_service_events)
+                .is_multi_region_trail(after.multi_region)
+                .enable_log_file_validation(after.log_file_validation)
+                .set_cloud_watch_logs_log_group_arn(some(&after.cloud_watch_logs_group))
+                .set_cloud_watch_logs_role_arn(some(&after.cloud_watch_logs_role))
+                .set_kms_key_id(known(&after.kms_key))
+                .is_organization_trail(after.organization)
+                .recursive_logging(after.recursive_logging)
+                .set_tags_list(Some(sdk_tags(&after.tags)))
+                .send()
+                .await
+                .map_err(at(self.place, "cloudtrail:CreateTrail"))
+        })
+        .await;
+        match answer {
+            Ok(_) => Ok(Attrs {
+                logging: false,
+                selectors: Selectors::default(),
+                insights: BTreeMap::new(),
+                aggregation: after.aggregation.as_ref().map(|_| Vec::new()),
+                ..after.clone()
+            }),
+            Err(error) if error.is("TrailAlreadyExists") => self.created_before(after, error).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A trail with our tag is the work of an earlier try whose answer was lost; any other is somebody else's.
+    async fn created_before(&self, after: &Attrs, error: AwsError) -> Result<Attrs, AwsError> {
+        let live = Trail::read(self.aws, self.place, self.arn).await?;
+        match live.map(|found| found.attrs) {
+            Some(live) if live.tags.get(OWNER_TAG) == after.tags.get(OWNER_TAG) => Ok(live),
+            _ => Err(error),
+        }
+    }
+
+    /// The destination first, then what is recorded, and recording itself last.
+    async fn update(&self, before: &Attrs, after: &Attrs) -> Result<(), AwsError> {
+        if fields_differ(before, after) {
+            self.update_trail(before, after).await?;
+        }
+        if before.selectors != after.selectors {
+            self.put_selectors(&after.selectors).await?;
+        }
+        if before.insights != after.insights {
+            self.put_insights(&after.insights).await?;
+        }
+        if before.aggregation != after.aggregation {
+            self.put_aggregation(after).await?;
+        }
+        self.put_tags(&before.tags, &after.tags).await?;
+        match (before.logging, after.logging) {
+            (false, true) => self.start_logging().await,
+            (true, false) => self.stop_logging().await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn update_trail(&self, before: &Attrs, after: &Attrs) -> Result<(), AwsError> {
+        // An empty text clears a field.
+        let changed = |old: &String, new: &String| (old != new).then(|| new.clone());
+        let key = known(&after.kms_key).unwrap_or_default();
+        let logs_changed = before.cloud_watch_logs_group != after.cloud_watch_logs_group
+            || before.cloud_watch_logs_role != after.cloud_watch_logs_role;
+        let logs = |text: &String| logs_changed.then(|| text.clone());
+        let different = |old: bool, new: bool| (old != new).then_some(new);
+        until_consistent(self.aws.retry, &NOT_YET, || async {
+            self.aws
+                .cloudtrail(self.place)
+                .update_trail()
+                .name(self.arn)
+                .set_s3_bucket_name(changed(&before.bucket, &after.bucket))
+                .set_s3_key_prefix(changed(&before.prefix, &after.prefix))
+                .set_sns_topic_name(changed(&before.sns_topic, &after.sns_topic))
+                // A change of multi-Region may flip it, so it is always sent.
+                .include_global_service_events(after.include_global_service_events)
+                .set_is_multi_region_trail(different(before.multi_region, after.multi_region))
+                .set_enable_log_file_validation(different(
+                    before.log_file_validation,
+                    after.log_file_validation,
+                ))
+                .set_cloud_watch_logs_log_group_arn(logs(&after.cloud_watch_logs_group))
+                .set_cloud_watch_logs_role_arn(logs(&after.cloud_watch_logs_role))
+                .set_kms_key_id((before.kms_key != after.kms_key).then(|| key.clone()))
+                .set_is_organization_trail(different(before.organization, after.organization))
+                .set_recursive_logging(different(before.recursive_logging, after.recursive_logging))
+                .send()
+                .await
+                .map_err(at(self.place, "cloudtrail:UpdateTrail"))
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn put_selectors(&self, selectors: &Selectors) -> Result<(), AwsError> {
+        let (basic, advanced) = match selectors {
+            Selectors::Basic(basic) => (Some(basic.iter().map(basic_to_sdk).collect()), None),
+            Selectors::Advanced(advanced) => {
+                let advanced: Option<Vec<_>> = advanced.iter().map(advanced_to_sdk).collect();
+                (None, advanced)
+            }
+        };
+        self.aws
+            .cloudtrail(self.place)
+            .put_event_selectors()
+            .trail_name(self.arn)
+            .set_event_selectors(basic)
+            .set_advanced_event_selectors(advanced)
+            .send()
+            .await
+            .map_err(at(self.place, "cloudtrail:PutEventSelectors"))?;
+        Ok(())
+    }
+
+    async fn put_insights(
+        &self,
+        insights: &BTreeMap<InsightType, Vec<InsightCategory>>,
+    ) -> Result<(), AwsError> {
+        let selectors = insights.iter().map(|(insight, categories)| {
+            let categories = categories.iter().map(category_to_sdk).collect();
+            ct::InsightSelector::builder()
+                .insight_type(insight_to_sdk(*insight))
+                .set_event_categories(Some(categories))
+                .build()
+        });
+        let selectors: Vec<_> = selectors.collect();
+        // Insights check bucket and key policies again.
+        until_consistent(self.aws.retry, &NOT_YET, || async {
+            self.aws
+                .cloudtrail(self.place)
+                .put_insight_selectors()
+                .trail_name(self.arn)
+                .set_insight_selectors(Some(selectors.clone()))
+                .send()
+                .await
+                .map_err(at(self.place, "cloudtrail:PutInsightSelectors"))
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn put_aggregation(&self, after: &Attrs) -> Result<(), AwsError> {
+        let templates: Vec<_> = after
+            .aggregation
+            .iter()
+            .flatten()
+            .map(template_to_sdk)
+            .collect();
+        let configuration = ct::AggregationConfiguration::builder()
+            .set_templates(Some(templates.clone()))
+            .event_category(ct::EventCategoryAggregation::Data)
+            .build();
+        let configurations = match templates.is_empty() {
+            true => Vec::new(),
+            false => configuration.into_iter().collect(),
+        };
+        self.aws
+            .cloudtrail(self.place)
+            .put_event_configuration()
+            .trail_name(self.arn)
+            .set_aggregation_configurations(Some(configurations))
+            .send()
+            .await
+            .map_err(at(self.place, "cloudtrail:PutEventConfiguration"))?;
+        Ok(())
+    }
+
+    async fn put_tags(&self, before: &Tags, after: &Tags) -> Result<(), AwsError> {
+        let (set, removed) = super::tag_changes(before, after);
+        let cloudtrail = self.aws.cloudtrail(self.place);
+        if !set.is_empty() {
+            cloudtrail
+                .add_tags()
+                .resource_id(self.arn)
+                .set_tags_list(Some(sdk_tags(&set)))
+                .send()
+                .await
+                .map_err(at(self.place, "cloudtrail:AddTags"))?;
+        }
+        if !removed.is_empty() {
+            let removed = removed
+                .into_iter()
+                .map(|key| (key, String::new()))
+                .collect();
+            cloudtrail
+                .remove_tags()
+                .resource_id(self.arn)
+                .set_tags_list(Some(sdk_tags(&removed)))
+                .send()
+                .await
+                .map_err(at(self.place, "cloudtrail:RemoveTags"))?;
+        }
+        Ok(())
+    }
+
+    async fn start_logging(&self) -> Result<(), AwsError> {
+        // An organization trail may need a moment until StartLogging knows it.
+        until_consistent(self.aws.retry, &["TrailNotFound", "Conflict"], || async {
+            self.aws
+                .cloudtrail(self.place)
+                .start_logging()
+                .name(self.arn)
+                .send()
+                .await
+                .map_err(at(self.place, "cloudtrail:StartLogging"))
+        })
+        .await?;
+        Ok(())
+    }
+
+    async fn stop_logging(&self) -> Result<(), AwsError> {
+        self.aws
+            .cloudtrail(self.place)
+            .stop_logging()
+            .name(self.arn)
+            .send()
+            .await
+            .map_err(at(self.place, "cloudtrail:StopLogging"))?;
+        Ok(())
+    }
+}
+
+/// Do the fields that UpdateTrail sets differ?
+fn fields_differ(before: &Attrs, after: &Attrs) -> bool {
+    let rest = Attrs {
+        logging: before.logging,
+        selectors: before.selectors.clone(),
+        insights: before.insights.clone(),
+        aggregation: before.aggregation.clone(),
+        tags: before.tags.clone(),
+        ..after.clone()
+    };
+    rest != *before
+}
+
+fn known(text: &Option<Text>) -> Option<String> {
+    text.as_ref().and_then(Text::known).map(str::to_owned)
+}
+
+// ---- the SDK's types
+
+fn attrs_from_sdk(trail: &ct::Trail) -> Attrs {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+    Attrs {
+        logging: false,
+        organization: trail.is_organization_trail().unwrap_or_default(),
+        multi_region: trail.is_multi_region_trail().unwrap_or_default(),
+        include_global_service_events: trail.include_global_service_events().unwrap_or_default(),
+        bucket: text(trail.s3_bucket_name()),
+        prefix: text(trail.s3_key_prefix()),
+        kms_key: trail
+            .kms_key_id()
+            .filter(|key| !key.is_empty())
+            .map(|key| Text::Known(key.to_owned())),
+        log_file_validation: trail.log_file_validation_enabled().unwrap_or_default(),
+        // Servers that do not know the field record what AWS records by default.
+        recursive_logging: trail.recursive_logging().unwrap_or(true),
+        sns_topic: text(trail.sns_topic_arn()),
+        cloud_watch_logs_group: text(trail.cloud_watch_logs_log_group_arn()),
+        cloud_watch_logs_role: text(trail.cloud_watch_logs_role_arn()),
+        selectors: Selectors::default(),
+        insights: BTreeMap::new(),
+        aggregation: None,
+        tags: Tags::new(),
+    }
+}
+
+fn basic_from_sdk(selector: &ct::EventSelector) -> EventSelector {
+    EventSelector {
+        read_write_type: match selector.read_write_type() {
+            Some(ct::ReadWriteType::ReadOnly) => selectors::ReadWriteType::ReadOnly,
+            Some(ct::ReadWriteType::WriteOnly) => selectors::ReadWriteType::WriteOnly,
+            _ => selectors::ReadWriteType::All,
+        },
+        include_management_events: selector.include_management_events().unwrap_or(true),
+        exclude_management_event_sources: selector.exclude_management_event_sources().to_vec(),
+        data_resources: selector
+            .data_resources()
+            .iter()
+            .map(|resource| selectors::DataResource {
+                resource_type: resource.r#type().unwrap_or_default().to_owned(),
+                values: resource.values().to_vec(),
+            })
+            .collect(),
+    }
+}
+
+fn basic_to_sdk(selector: &EventSelector) -> ct::EventSelector {
+    let resources = selector.data_resources.iter().map(|resource| {
+        ct::DataResource::builder()
+            .r#type(&resource.resource_type)
+            .set_values(Some(resource.values.clone()))
+            .build()
+    });
+    ct::EventSelector::builder()
+        .read_write_type(match selector.read_write_type {
+            selectors::ReadWriteType::ReadOnly => ct::ReadWriteType::ReadOnly,
+            selectors::ReadWriteType::WriteOnly => ct::ReadWriteType::WriteOnly,
+            selectors::ReadWriteType::All => ct::ReadWriteType::All,
+        })
+        .include_management_events(selector.include_management_events)
+        .set_exclude_management_event_sources(Some(
+            selector.exclude_management_event_sources.clone(),
+        ))
+        .set_data_resources(Some(resources.collect()))
+        .build()
+}
+
+fn advanced_from_sdk(selector: &ct::AdvancedEventSelector) -> AdvancedEventSelector {
+    let list = |values: &[String]| (!values.is_empty()).then(|| values.to_vec());
+    AdvancedEventSelector {
+        name: selector.name().map(str::to_owned),
+        field_selectors: selector
+            .field_selectors()
+            .iter()
+            .map(|field| FieldSelector {
+                field: field.field().to_owned(),
+                equals: list(field.equals()),
+                starts_with: list(field.starts_with()),
+                ends_with: list(field.ends_with()),
+                not_equals: list(field.not_equals()),
+                not_starts_with: list(field.not_starts_with()),
+                not_ends_with: list(field.not_ends_with()),
+            })
+            .collect(),
+    }
+}
+
+fn advanced_to_sdk(selector: &AdvancedEventSelector) -> Option<ct::AdvancedEventSelector> {
+    let fields = selector.field_selectors.iter().map(|field| {
+        ct::AdvancedFieldSelector::builder()
+            .field(&field.field)
+            .set_equals(field.equals.clone())
+            .set_starts_with(field.starts_with.clone())
+            .set_ends_with(field.ends_with.clone())
+            .set_not_equals(field.not_equals.clone())
+            .set_not_starts_with(field.not_starts_with.clone())
+            .set_not_ends_with(field.not_ends_with.clone())
+            .build()
+            .ok()
+    });
+    let fields: Option<Vec<_>> = fields.collect();
+    ct::AdvancedEventSelector::builder()
+        .set_name(selector.name.clone())
+        .set_field_selectors(fields)
+        .build()
+        .ok()
+}
+
+fn insight_from_sdk(insight: &ct::InsightType) -> Option<InsightType> {
+    match insight {
+        ct::InsightType::ApiCallRateInsight => Some(InsightType::ApiCallRateInsight),
+        ct::InsightType::ApiErrorRateInsight => Some(InsightType::ApiErrorRateInsight),
+        _ => None,
+    }
+}
+
+fn insight_to_sdk(insight: InsightType) -> ct::InsightType {
+    match insight {
+        InsightType::ApiCallRateInsight => ct::InsightType::ApiCallRateInsight,
+        InsightType::ApiErrorRateInsight => ct::InsightType::ApiErrorRateInsight,
+    }
+}
+
+fn category_from_sdk(category: &ct::SourceEventCategory) -> Option<InsightCategory> {
+    match category {
+        ct::SourceEventCategory::Management => Some(InsightCategory::Management),
+        ct::SourceEventCategory::Data => Some(InsightCategory::Data),
+        _ => None,
+    }
+}
+
+fn category_to_sdk(category: &InsightCategory) -> ct::SourceEventCategory {
+    match category {
+        InsightCategory::Management => ct::SourceEventCategory::Management,
+        InsightCategory::Data => ct::SourceEventCategory::Data,
+    }
+}
+
+fn template_from_sdk(template: &ct::Template) -> Option<AggregationTemplate> {
+    match template {
+        ct::Template::ApiActivity => Some(AggregationTemplate::ApiActivity),
+        ct::Template::ResourceAccess => Some(AggregationTemplate::ResourceAccess),
+        ct::Template::UserActions => Some(AggregationTemplate::UserActions),
+        _ => None,
+    }
+}
+
+fn template_to_sdk(template: &AggregationTemplate) -> ct::Template {
+    match template {
+        AggregationTemplate::ApiActivity => ct::Template::ApiActivity,
+        AggregationTemplate::ResourceAccess => ct::Template::ResourceAccess,
+        AggregationTemplate::UserActions => ct::Template::UserActions,
+    }
+}
+
+fn sdk_tags(tags: &Tags) -> Vec<ct::Tag> {
+    tags.iter()
+        .filter_map(|(key, value)| ct::Tag::builder().key(key).value(value).build().ok())
+        .collect()
+}

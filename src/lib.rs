@@ -1,0 +1,29 @@
+//! orgtrail: plan, prove and apply an AWS organization's CloudTrail audit log from one YAML spec.
+//!
+//! The way of a spec: [`spec`] reads and checks it → [`desired`] asks the [`kinds`] what it wants → [`live`] reads what is
+//! there → [`plan`] compares → [`prove`] evaluates the policies-to-be → [`render`] shows it → [`apply`] carries it out.
+//! [`planner`] ties these together, [`cli`] calls it. The pure core ([`spec`], [`selectors`], [`policy`], [`lifecycle`],
+//! [`plan`], [`render`], [`model`]) does no I/O; docs/architecture.md has the map and its invariants, and
+//! tests/architecture.rs holds the modules to it.
+#![forbid(unsafe_code)]
+
+pub mod apply;
+pub mod aws;
+pub mod cli;
+pub mod desired;
+pub mod diag;
+pub mod error;
+pub mod finding;
+pub mod kinds;
+pub mod lifecycle;
+pub mod live;
+pub mod model;
+pub mod plan;
+pub mod planner;
+pub mod policy;
+pub mod prove;
+pub mod render;
+pub mod sandbox;
+pub mod selectors;
+pub mod spec;
+pub mod world;
