@@ -4,8 +4,11 @@
 pub mod kms_key;
 pub mod log_bucket;
 mod log_bucket_lifecycle;
+mod log_bucket_write;
 pub mod organization;
 pub mod trail;
+mod trail_sdk;
+mod trail_write;
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;

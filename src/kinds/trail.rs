@@ -11,11 +11,13 @@ use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 use tokio::join;
 
+use super::trail_sdk as sdk;
+use super::trail_write::Writer;
 use super::{Found, Kind, Outputs, Target, Wanted};
-use crate::aws::{Aws, AwsError, at, until_consistent};
+use crate::aws::{Aws, AwsError, at};
 use crate::model::{Address, OWNER_TAG, Place, Risk, RiskNote, Text};
 use crate::policy;
-use crate::selectors::{self, AdvancedEventSelector, EventSelector, FieldSelector, Selectors};
+use crate::selectors::{self, Selectors};
 use crate::spec::Spec;
 use crate::spec::types::{self, AggregationTemplate, InsightCategory, InsightType, Tags};
 
@@ -100,7 +102,7 @@ impl Kind for Trail {
                 insights: insights?,
                 aggregation: aggregation?,
                 tags: tags?,
-                ..attrs_from_sdk(&trail)
+                ..sdk::attrs_from_sdk(&trail)
             },
             outputs: Outputs::new(),
         }))
@@ -364,9 +366,9 @@ async fn get_selectors(aws: &Aws, place: &Place, arn: &str) -> Result<Selectors,
     let advanced = answer.advanced_event_selectors();
     let basic = answer.event_selectors();
     Ok(if !advanced.is_empty() {
-        Selectors::Advanced(advanced.iter().map(advanced_from_sdk).collect())
+        Selectors::Advanced(advanced.iter().map(sdk::advanced_from_sdk).collect())
     } else if !basic.is_empty() {
-        Selectors::Basic(basic.iter().map(basic_from_sdk).collect())
+        Selectors::Basic(basic.iter().map(sdk::basic_from_sdk).collect())
     } else {
         Selectors::default()
     })
@@ -392,9 +394,9 @@ async fn get_insights(
     let selectors = answer.insight_selectors().iter();
     Ok(selectors
         .filter_map(|selector| {
-            let insight = insight_from_sdk(selector.insight_type()?)?;
+            let insight = sdk::insight_from_sdk(selector.insight_type()?)?;
             let categories = selector.event_categories().iter();
-            let mut categories: Vec<_> = categories.filter_map(category_from_sdk).collect();
+            let mut categories: Vec<_> = categories.filter_map(sdk::category_from_sdk).collect();
             if categories.is_empty() {
                 categories.push(InsightCategory::Management);
             }
@@ -431,7 +433,7 @@ async fn get_aggregation(
     };
     let configurations = answer.aggregation_configurations().iter();
     let templates = configurations.flat_map(|configuration| configuration.templates());
-    let mut templates: Vec<_> = templates.filter_map(template_from_sdk).collect();
+    let mut templates: Vec<_> = templates.filter_map(sdk::template_from_sdk).collect();
     templates.sort();
     Ok(Some(templates))
 }
@@ -477,442 +479,4 @@ fn owned_by(spec: &Spec, place: &Place, arn: &str) -> bool {
     let owner = arn.split(':').nth(4).unwrap_or_default();
     let management = spec.management_account().map(|name| spec.account_id(name));
     owner == place.account_id || Some(owner) == management
-}
-
-// ---- writing
-
-/// Refusals that a policy, role or key made a moment ago still causes.
-const NOT_YET: [&str; 11] = [
-    "InsufficientS3BucketPolicy",
-    "InsufficientEncryptionPolicy",
-    "InsufficientSnsTopicPolicy",
-    "InsufficientDependencyServiceAccessPermission",
-    "NoManagementAccountSLRExists",
-    "CloudTrailAccessNotEnabled",
-    "S3BucketDoesNotExist",
-    "KmsKeyNotFound",
-    "InvalidCloudWatchLogsLogGroupArn",
-    "InvalidCloudWatchLogsRoleArn",
-    "Conflict",
-];
-
-struct Writer<'a> {
-    aws: &'a Aws,
-    place: &'a Place,
-    arn: &'a str,
-}
-
-impl Writer<'_> {
-    /// Returns what the new trail is like, so that the rest is an update.
-    async fn create(&self, after: &Attrs) -> Result<Attrs, AwsError> {
-        let name = self.arn.rsplit('/').next().unwrap_or(self.arn);
-        let some = |text: &String| (!text.is_empty()).then(|| text.clone());
-        let answer = until_consistent(self.aws.retry, &NOT_YET, || async {
-            self.aws
-                .cloudtrail(self.place)
-                .create_trail()
-                .name(name)
-                .s3_bucket_name(&after.bucket)
-                .set_s3_key_prefix(some(&after.prefix))
-                .set_sns_topic_name(some(&after.sns_topic))
-                .include_global_service_events(after.include_global_service_events)
-                .is_multi_region_trail(after.multi_region)
-                .enable_log_file_validation(after.log_file_validation)
-                .set_cloud_watch_logs_log_group_arn(some(&after.cloud_watch_logs_group))
-                .set_cloud_watch_logs_role_arn(some(&after.cloud_watch_logs_role))
-                .set_kms_key_id(known(&after.kms_key))
-                .is_organization_trail(after.organization)
-                .recursive_logging(after.recursive_logging)
-                .set_tags_list(Some(sdk_tags(&after.tags)))
-                .send()
-                .await
-                .map_err(at(self.place, "cloudtrail:CreateTrail"))
-        })
-        .await;
-        match answer {
-            Ok(_) => Ok(Attrs {
-                logging: false,
-                selectors: Selectors::default(),
-                insights: BTreeMap::new(),
-                aggregation: after.aggregation.as_ref().map(|_| Vec::new()),
-                ..after.clone()
-            }),
-            Err(error) if error.is("TrailAlreadyExists") => self.created_before(after, error).await,
-            Err(error) => Err(error),
-        }
-    }
-
-    /// A trail with our tag is the work of an earlier try whose answer was lost; any other is somebody else's.
-    async fn created_before(&self, after: &Attrs, error: AwsError) -> Result<Attrs, AwsError> {
-        let live = Trail::read(self.aws, self.place, self.arn).await?;
-        match live.map(|found| found.attrs) {
-            Some(live) if live.tags.get(OWNER_TAG) == after.tags.get(OWNER_TAG) => Ok(live),
-            _ => Err(error),
-        }
-    }
-
-    /// The destination first, then what is recorded, and recording itself last.
-    async fn update(&self, before: &Attrs, after: &Attrs) -> Result<(), AwsError> {
-        if fields_differ(before, after) {
-            self.update_trail(before, after).await?;
-        }
-        if before.selectors != after.selectors {
-            self.put_selectors(&after.selectors).await?;
-        }
-        if before.insights != after.insights {
-            self.put_insights(&after.insights).await?;
-        }
-        if before.aggregation != after.aggregation {
-            self.put_aggregation(after).await?;
-        }
-        self.put_tags(&before.tags, &after.tags).await?;
-        match (before.logging, after.logging) {
-            (false, true) => self.start_logging().await,
-            (true, false) => self.stop_logging().await,
-            _ => Ok(()),
-        }
-    }
-
-    async fn update_trail(&self, before: &Attrs, after: &Attrs) -> Result<(), AwsError> {
-        // An empty text clears a field.
-        let changed = |old: &String, new: &String| (old != new).then(|| new.clone());
-        let key = known(&after.kms_key).unwrap_or_default();
-        let logs_changed = before.cloud_watch_logs_group != after.cloud_watch_logs_group
-            || before.cloud_watch_logs_role != after.cloud_watch_logs_role;
-        let logs = |text: &String| logs_changed.then(|| text.clone());
-        let different = |old: bool, new: bool| (old != new).then_some(new);
-        until_consistent(self.aws.retry, &NOT_YET, || async {
-            self.aws
-                .cloudtrail(self.place)
-                .update_trail()
-                .name(self.arn)
-                .set_s3_bucket_name(changed(&before.bucket, &after.bucket))
-                .set_s3_key_prefix(changed(&before.prefix, &after.prefix))
-                .set_sns_topic_name(changed(&before.sns_topic, &after.sns_topic))
-                // A change of multi-Region may flip it, so it is always sent.
-                .include_global_service_events(after.include_global_service_events)
-                .set_is_multi_region_trail(different(before.multi_region, after.multi_region))
-                .set_enable_log_file_validation(different(
-                    before.log_file_validation,
-                    after.log_file_validation,
-                ))
-                .set_cloud_watch_logs_log_group_arn(logs(&after.cloud_watch_logs_group))
-                .set_cloud_watch_logs_role_arn(logs(&after.cloud_watch_logs_role))
-                .set_kms_key_id((before.kms_key != after.kms_key).then(|| key.clone()))
-                .set_is_organization_trail(different(before.organization, after.organization))
-                .set_recursive_logging(different(before.recursive_logging, after.recursive_logging))
-                .send()
-                .await
-                .map_err(at(self.place, "cloudtrail:UpdateTrail"))
-        })
-        .await?;
-        Ok(())
-    }
-
-    async fn put_selectors(&self, selectors: &Selectors) -> Result<(), AwsError> {
-        let (basic, advanced) = match selectors {
-            Selectors::Basic(basic) => (Some(basic.iter().map(basic_to_sdk).collect()), None),
-            Selectors::Advanced(advanced) => {
-                let advanced: Option<Vec<_>> = advanced.iter().map(advanced_to_sdk).collect();
-                (None, advanced)
-            }
-        };
-        self.aws
-            .cloudtrail(self.place)
-            .put_event_selectors()
-            .trail_name(self.arn)
-            .set_event_selectors(basic)
-            .set_advanced_event_selectors(advanced)
-            .send()
-            .await
-            .map_err(at(self.place, "cloudtrail:PutEventSelectors"))?;
-        Ok(())
-    }
-
-    async fn put_insights(
-        &self,
-        insights: &BTreeMap<InsightType, Vec<InsightCategory>>,
-    ) -> Result<(), AwsError> {
-        let selectors = insights.iter().map(|(insight, categories)| {
-            let categories = categories.iter().map(category_to_sdk).collect();
-            ct::InsightSelector::builder()
-                .insight_type(insight_to_sdk(*insight))
-                .set_event_categories(Some(categories))
-                .build()
-        });
-        let selectors: Vec<_> = selectors.collect();
-        // Insights check bucket and key policies again.
-        until_consistent(self.aws.retry, &NOT_YET, || async {
-            self.aws
-                .cloudtrail(self.place)
-                .put_insight_selectors()
-                .trail_name(self.arn)
-                .set_insight_selectors(Some(selectors.clone()))
-                .send()
-                .await
-                .map_err(at(self.place, "cloudtrail:PutInsightSelectors"))
-        })
-        .await?;
-        Ok(())
-    }
-
-    async fn put_aggregation(&self, after: &Attrs) -> Result<(), AwsError> {
-        let templates: Vec<_> = after
-            .aggregation
-            .iter()
-            .flatten()
-            .map(template_to_sdk)
-            .collect();
-        let configuration = ct::AggregationConfiguration::builder()
-            .set_templates(Some(templates.clone()))
-            .event_category(ct::EventCategoryAggregation::Data)
-            .build();
-        let configurations = match templates.is_empty() {
-            true => Vec::new(),
-            false => configuration.into_iter().collect(),
-        };
-        self.aws
-            .cloudtrail(self.place)
-            .put_event_configuration()
-            .trail_name(self.arn)
-            .set_aggregation_configurations(Some(configurations))
-            .send()
-            .await
-            .map_err(at(self.place, "cloudtrail:PutEventConfiguration"))?;
-        Ok(())
-    }
-
-    async fn put_tags(&self, before: &Tags, after: &Tags) -> Result<(), AwsError> {
-        let (set, removed) = super::tag_changes(before, after);
-        let cloudtrail = self.aws.cloudtrail(self.place);
-        if !set.is_empty() {
-            cloudtrail
-                .add_tags()
-                .resource_id(self.arn)
-                .set_tags_list(Some(sdk_tags(&set)))
-                .send()
-                .await
-                .map_err(at(self.place, "cloudtrail:AddTags"))?;
-        }
-        if !removed.is_empty() {
-            let removed = removed
-                .into_iter()
-                .map(|key| (key, String::new()))
-                .collect();
-            cloudtrail
-                .remove_tags()
-                .resource_id(self.arn)
-                .set_tags_list(Some(sdk_tags(&removed)))
-                .send()
-                .await
-                .map_err(at(self.place, "cloudtrail:RemoveTags"))?;
-        }
-        Ok(())
-    }
-
-    async fn start_logging(&self) -> Result<(), AwsError> {
-        // An organization trail may need a moment until StartLogging knows it.
-        until_consistent(self.aws.retry, &["TrailNotFound", "Conflict"], || async {
-            self.aws
-                .cloudtrail(self.place)
-                .start_logging()
-                .name(self.arn)
-                .send()
-                .await
-                .map_err(at(self.place, "cloudtrail:StartLogging"))
-        })
-        .await?;
-        Ok(())
-    }
-
-    async fn stop_logging(&self) -> Result<(), AwsError> {
-        self.aws
-            .cloudtrail(self.place)
-            .stop_logging()
-            .name(self.arn)
-            .send()
-            .await
-            .map_err(at(self.place, "cloudtrail:StopLogging"))?;
-        Ok(())
-    }
-}
-
-/// Do the fields that UpdateTrail sets differ?
-fn fields_differ(before: &Attrs, after: &Attrs) -> bool {
-    let rest = Attrs {
-        logging: before.logging,
-        selectors: before.selectors.clone(),
-        insights: before.insights.clone(),
-        aggregation: before.aggregation.clone(),
-        tags: before.tags.clone(),
-        ..after.clone()
-    };
-    rest != *before
-}
-
-fn known(text: &Option<Text>) -> Option<String> {
-    text.as_ref().and_then(Text::known).map(str::to_owned)
-}
-
-// ---- the SDK's types
-
-fn attrs_from_sdk(trail: &ct::Trail) -> Attrs {
-    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-    Attrs {
-        logging: false,
-        organization: trail.is_organization_trail().unwrap_or_default(),
-        multi_region: trail.is_multi_region_trail().unwrap_or_default(),
-        include_global_service_events: trail.include_global_service_events().unwrap_or_default(),
-        bucket: text(trail.s3_bucket_name()),
-        prefix: text(trail.s3_key_prefix()),
-        kms_key: trail
-            .kms_key_id()
-            .filter(|key| !key.is_empty())
-            .map(|key| Text::Known(key.to_owned())),
-        log_file_validation: trail.log_file_validation_enabled().unwrap_or_default(),
-        // Servers that do not know the field record what AWS records by default.
-        recursive_logging: trail.recursive_logging().unwrap_or(true),
-        sns_topic: text(trail.sns_topic_arn()),
-        cloud_watch_logs_group: text(trail.cloud_watch_logs_log_group_arn()),
-        cloud_watch_logs_role: text(trail.cloud_watch_logs_role_arn()),
-        selectors: Selectors::default(),
-        insights: BTreeMap::new(),
-        aggregation: None,
-        tags: Tags::new(),
-    }
-}
-
-fn basic_from_sdk(selector: &ct::EventSelector) -> EventSelector {
-    EventSelector {
-        read_write_type: match selector.read_write_type() {
-            Some(ct::ReadWriteType::ReadOnly) => selectors::ReadWriteType::ReadOnly,
-            Some(ct::ReadWriteType::WriteOnly) => selectors::ReadWriteType::WriteOnly,
-            _ => selectors::ReadWriteType::All,
-        },
-        include_management_events: selector.include_management_events().unwrap_or(true),
-        exclude_management_event_sources: selector.exclude_management_event_sources().to_vec(),
-        data_resources: selector
-            .data_resources()
-            .iter()
-            .map(|resource| selectors::DataResource {
-                resource_type: resource.r#type().unwrap_or_default().to_owned(),
-                values: resource.values().to_vec(),
-            })
-            .collect(),
-    }
-}
-
-fn basic_to_sdk(selector: &EventSelector) -> ct::EventSelector {
-    let resources = selector.data_resources.iter().map(|resource| {
-        ct::DataResource::builder()
-            .r#type(&resource.resource_type)
-            .set_values(Some(resource.values.clone()))
-            .build()
-    });
-    ct::EventSelector::builder()
-        .read_write_type(match selector.read_write_type {
-            selectors::ReadWriteType::ReadOnly => ct::ReadWriteType::ReadOnly,
-            selectors::ReadWriteType::WriteOnly => ct::ReadWriteType::WriteOnly,
-            selectors::ReadWriteType::All => ct::ReadWriteType::All,
-        })
-        .include_management_events(selector.include_management_events)
-        .set_exclude_management_event_sources(Some(
-            selector.exclude_management_event_sources.clone(),
-        ))
-        .set_data_resources(Some(resources.collect()))
-        .build()
-}
-
-fn advanced_from_sdk(selector: &ct::AdvancedEventSelector) -> AdvancedEventSelector {
-    let list = |values: &[String]| (!values.is_empty()).then(|| values.to_vec());
-    AdvancedEventSelector {
-        name: selector.name().map(str::to_owned),
-        field_selectors: selector
-            .field_selectors()
-            .iter()
-            .map(|field| FieldSelector {
-                field: field.field().to_owned(),
-                equals: list(field.equals()),
-                starts_with: list(field.starts_with()),
-                ends_with: list(field.ends_with()),
-                not_equals: list(field.not_equals()),
-                not_starts_with: list(field.not_starts_with()),
-                not_ends_with: list(field.not_ends_with()),
-            })
-            .collect(),
-    }
-}
-
-fn advanced_to_sdk(selector: &AdvancedEventSelector) -> Option<ct::AdvancedEventSelector> {
-    let fields = selector.field_selectors.iter().map(|field| {
-        ct::AdvancedFieldSelector::builder()
-            .field(&field.field)
-            .set_equals(field.equals.clone())
-            .set_starts_with(field.starts_with.clone())
-            .set_ends_with(field.ends_with.clone())
-            .set_not_equals(field.not_equals.clone())
-            .set_not_starts_with(field.not_starts_with.clone())
-            .set_not_ends_with(field.not_ends_with.clone())
-            .build()
-            .ok()
-    });
-    let fields: Option<Vec<_>> = fields.collect();
-    ct::AdvancedEventSelector::builder()
-        .set_name(selector.name.clone())
-        .set_field_selectors(fields)
-        .build()
-        .ok()
-}
-
-fn insight_from_sdk(insight: &ct::InsightType) -> Option<InsightType> {
-    match insight {
-        ct::InsightType::ApiCallRateInsight => Some(InsightType::ApiCallRateInsight),
-        ct::InsightType::ApiErrorRateInsight => Some(InsightType::ApiErrorRateInsight),
-        _ => None,
-    }
-}
-
-fn insight_to_sdk(insight: InsightType) -> ct::InsightType {
-    match insight {
-        InsightType::ApiCallRateInsight => ct::InsightType::ApiCallRateInsight,
-        InsightType::ApiErrorRateInsight => ct::InsightType::ApiErrorRateInsight,
-    }
-}
-
-fn category_from_sdk(category: &ct::SourceEventCategory) -> Option<InsightCategory> {
-    match category {
-        ct::SourceEventCategory::Management => Some(InsightCategory::Management),
-        ct::SourceEventCategory::Data => Some(InsightCategory::Data),
-        _ => None,
-    }
-}
-
-fn category_to_sdk(category: &InsightCategory) -> ct::SourceEventCategory {
-    match category {
-        InsightCategory::Management => ct::SourceEventCategory::Management,
-        InsightCategory::Data => ct::SourceEventCategory::Data,
-    }
-}
-
-fn template_from_sdk(template: &ct::Template) -> Option<AggregationTemplate> {
-    match template {
-        ct::Template::ApiActivity => Some(AggregationTemplate::ApiActivity),
-        ct::Template::ResourceAccess => Some(AggregationTemplate::ResourceAccess),
-        ct::Template::UserActions => Some(AggregationTemplate::UserActions),
-        _ => None,
-    }
-}
-
-fn template_to_sdk(template: &AggregationTemplate) -> ct::Template {
-    match template {
-        AggregationTemplate::ApiActivity => ct::Template::ApiActivity,
-        AggregationTemplate::ResourceAccess => ct::Template::ResourceAccess,
-        AggregationTemplate::UserActions => ct::Template::UserActions,
-    }
-}
-
-fn sdk_tags(tags: &Tags) -> Vec<ct::Tag> {
-    tags.iter()
-        .filter_map(|(key, value)| ct::Tag::builder().key(key).value(value).build().ok())
-        .collect()
 }
