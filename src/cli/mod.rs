@@ -4,6 +4,7 @@ mod apply;
 mod check;
 mod completions;
 mod drift;
+mod init;
 mod plan;
 mod policies;
 mod sandbox;
@@ -68,6 +69,8 @@ pub struct Globals {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Write a commented spec to begin with
+    Init(init::Args),
     /// Check a spec, offline
     Check(check::Args),
     /// Show what apply would change
@@ -148,6 +151,7 @@ fn usage(error: &clap::Error) -> u8 {
 fn run(cli: Cli, world: &World) -> Result<Outcome, Error> {
     let globals = &cli.globals;
     match cli.command {
+        Command::Init(args) => init::run(&args, globals, world),
         Command::Check(args) => check::run(&args, globals, world),
         Command::Plan(args) => wait(plan::run(&args, globals, world)),
         Command::Show(args) => show::run(&args, world),
