@@ -4,6 +4,7 @@
 use orgtrail::apply::{Journal, Run};
 use orgtrail::aws::{self, Connector};
 use orgtrail::plan::{self, Plan};
+use orgtrail::render::Terminal;
 use orgtrail::sandbox::Sandbox;
 use orgtrail::spec::{self, Loaded};
 use orgtrail::{planner, world};
@@ -247,6 +248,49 @@ proptest! {
         prop_assert!(second.is_empty(), "{:#?}", second.actions);
         let text = serde_json::to_string_pretty(&first).unwrap();
         prop_assert_eq!(plan::parse(&text).unwrap(), first);
+    }
+}
+
+/// The plan of the example on a fresh sandbox.
+fn example_plan() -> String {
+    let spec = include_bytes!("../examples/orgtrail.yaml");
+    let today = time::macros::date!(2026 - 11 - 24);
+    let loaded = spec::load(
+        vec![("orgtrail.yaml".to_owned(), spec.to_vec())],
+        &|_| None,
+        today,
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (plan, _) = runtime.block_on(converge(&loaded));
+    serde_json::to_string(&plan).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A plan file is somebody's input: whatever it says, reading and showing it must not panic.
+    #[test]
+    fn a_damaged_plan_file_does_no_harm(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        static PLAN: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+        let mut bytes = PLAN.get_or_init(example_plan).clone().into_bytes();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        if let Ok(plan) = plan::parse(&String::from_utf8_lossy(&bytes)) {
+            let terminal = Terminal { color: true, width: Some(80) };
+            orgtrail::render::plan(&plan).text(terminal);
+            orgtrail::render::drift(&plan).text(terminal);
+        }
     }
 }
 
