@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join4};
 
 use crate::aws::{Aws, AwsError, at};
 use crate::kinds::{self, AnyKind, Reading};
@@ -15,6 +15,9 @@ pub struct Live {
     pub state: State,
     /// Policies of the topics that trails notify, by ARN. An error says why one could not be read.
     pub topic_policies: BTreeMap<String, Result<String, AwsError>>,
+    /// Trails that count against the quota of an account and Region, other owners' and other Regions' included.
+    /// Places where they could not be counted are left out: AWS will say so on apply.
+    pub trails: BTreeMap<(String, String), usize>,
 }
 
 pub async fn read(aws: &Aws, spec: &Spec, wishes: &[Wish]) -> Live {
@@ -28,7 +31,11 @@ pub async fn read(aws: &Aws, spec: &Spec, wishes: &[Wish]) -> Live {
         let policy = topic_policy(aws, &place, &arn).await;
         (arn, policy)
     }));
-    let (known, (orphans, topics)) = join(known, join(orphans, topics)).await;
+    let trails = join_all(trail_places(spec).into_iter().map(|place| async move {
+        let count = count_trails(aws, &place).await.ok()?;
+        Some(((place.account, place.region), count))
+    }));
+    let (known, orphans, topics, trails) = join4(known, orphans, topics, trails).await;
     let mut state = State::default();
     for (wish, reading) in wishes.iter().zip(known) {
         match reading {
@@ -50,6 +57,7 @@ pub async fn read(aws: &Aws, spec: &Spec, wishes: &[Wish]) -> Live {
     Live {
         state,
         topic_policies: topics.into_iter().collect(),
+        trails: trails.into_iter().flatten().collect(),
     }
 }
 
@@ -103,6 +111,27 @@ fn topics(spec: &Spec) -> BTreeMap<String, Place> {
             Some((trail.sns_topic.clone()?, place))
         })
         .collect()
+}
+
+fn trail_places(spec: &Spec) -> Vec<Place> {
+    let trails = spec.trails.values();
+    let mut places: Vec<Place> = trails
+        .map(|trail| spec.place(&trail.account, trail.region.as_deref()))
+        .collect();
+    places.sort_by(|a, b| (&a.account, &a.region).cmp(&(&b.account, &b.region)));
+    places.dedup();
+    places
+}
+
+async fn count_trails(aws: &Aws, place: &Place) -> Result<usize, AwsError> {
+    let answer = aws
+        .cloudtrail(place)
+        .describe_trails()
+        .include_shadow_trails(true)
+        .send()
+        .await
+        .map_err(at(place, "cloudtrail:DescribeTrails"))?;
+    Ok(answer.trail_list().len())
 }
 
 async fn topic_policy(aws: &Aws, place: &Place, arn: &str) -> Result<String, AwsError> {

@@ -3,7 +3,7 @@
 use crate::aws::{Aws, Login, Role};
 use crate::live::{self, Live};
 use crate::model::{Address, RiskNote};
-use crate::plan::{self, Action, Blocker, CoverageChange, Head, Plan, Rules, Wish};
+use crate::plan::{self, Action, Blocker, CoverageChange, Head, Plan, Rules, Verb, Wish};
 use crate::prove::{self, Case};
 use crate::selectors::{self, Selectors};
 use crate::spec::Sources;
@@ -36,6 +36,7 @@ fn plan_from(aws: &Aws, spec: &Spec, wishes: &[Wish], live: &Live) -> Plan {
     plan.proofs = prove::prove(&case);
     plan.blockers.extend(prove::oversized(&planned));
     plan.blockers.extend(failed_proofs(&plan));
+    plan.blockers.extend(too_many_trails(&plan, live));
     plan.coverage = coverage(&plan.actions, live);
     plan
 }
@@ -118,6 +119,38 @@ fn failed_proofs(plan: &Plan) -> Vec<Blocker> {
             fix: proof.fix.clone(),
         })
         .collect()
+}
+
+/// Trails per Region, multi-Region trails of other Regions included ("Quotas in CloudTrail", CloudTrail user guide).
+const MAX_TRAILS: usize = 5;
+
+fn too_many_trails(plan: &Plan, live: &Live) -> Vec<Blocker> {
+    let of_kind = |verb| {
+        let actions = plan.actions.iter();
+        actions.filter(move |action| action.address.kind == "trail" && action.verb == verb)
+    };
+    let mut blockers = Vec::new();
+    for (place, count) in &live.trails {
+        let here = |action: &&Action| {
+            (&action.place.account, &action.place.region) == (&place.0, &place.1)
+        };
+        let after = count + of_kind(Verb::Create).filter(here).count();
+        let Some(last) = of_kind(Verb::Create).filter(here).last() else {
+            continue;
+        };
+        // A deletion comes after what replaces it, so it does not make room.
+        if after > MAX_TRAILS {
+            blockers.push(Blocker {
+                address: last.address.clone(),
+                what: format!(
+                    "{} in {} would have {after} trails, AWS takes {MAX_TRAILS}",
+                    place.1, place.0
+                ),
+                fix: Some("delete a trail that nobody needs, or merge two; multi-Region trails of other Regions count too".to_owned()),
+            });
+        }
+    }
+    blockers
 }
 
 fn lower_first(text: &str) -> String {

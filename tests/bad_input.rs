@@ -364,3 +364,26 @@ fn a_broken_sandbox() {
     let run = work.orgtrail(["plan", "--sandbox"]).run().exits(1);
     run.says("state.json").says("--sandbox=DIR");
 }
+
+#[test]
+fn a_sixth_trail_in_a_region() {
+    let spec = |name: &str, trails: &str| {
+        format!(
+            "version: 1\nname: {name}\naccounts: {{ a: {{ id: \"111122223333\", region: us-east-1 }} }}\n\
+             buckets: {{ logs: {{ account: a, name: {name}-sixth-logs }} }}\ntrails:\n{trails}"
+        )
+    };
+    let trail =
+        |name: &str| format!("  {name}: {{ account: a, bucket: logs, multi_region: false }}\n");
+    let five: String = ["one", "two", "three", "four", "five"].map(trail).concat();
+    let work = with_spec(&spec("first", &five));
+    work.orgtrail(["apply", "--sandbox", "--auto-approve"])
+        .run()
+        .exits(0);
+    // Another spec, which cannot know of these.
+    work.write("orgtrail.yaml", &spec("second", &trail("six")));
+    work.orgtrail(["plan", "--sandbox"])
+        .run()
+        .exits(3)
+        .says("trail.six: us-east-1 in a would have 6 trails, AWS takes 5");
+}
