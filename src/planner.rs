@@ -135,7 +135,7 @@ fn too_many_trails(plan: &Plan, live: &Live) -> Vec<Blocker> {
             (&action.place.account, &action.place.region) == (&place.0, &place.1)
         };
         let after = count + of_kind(Verb::Create).filter(here).count();
-        let Some(last) = of_kind(Verb::Create).filter(here).last() else {
+        let Some(last) = of_kind(Verb::Create).rfind(here) else {
             continue;
         };
         // A deletion comes after what replaces it, so it does not make room.

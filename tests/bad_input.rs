@@ -387,3 +387,27 @@ fn a_sixth_trail_in_a_region() {
         .exits(3)
         .says("trail.six: us-east-1 in a would have 6 trails, AWS takes 5");
 }
+
+#[test]
+fn a_consent_in_the_spec_says_its_reason_and_ends() {
+    let work = applied();
+    let stopped = EXAMPLE.replace(
+        "    bucket: logs\n    key: trail",
+        "    logging: false\n    bucket: logs\n    key: trail",
+    );
+    let allow = |until: &str| {
+        format!(
+            "{stopped}\nallow:\n  - {{ risk: stops-recording, reason: moving house, until: {until}, target: trail.org }}\n"
+        )
+    };
+    work.write("orgtrail.yaml", &allow("2020-01-31"));
+    work.orgtrail(["apply", "--sandbox", "--auto-approve"])
+        .run()
+        .exits(3)
+        .says("--allow stops-recording");
+    work.write("orgtrail.yaml", &allow("2999-12-31"));
+    work.orgtrail(["apply", "--sandbox", "--auto-approve"])
+        .run()
+        .exits(0)
+        .says("allowed by the spec until 2999-12-31: moving house");
+}

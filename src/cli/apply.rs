@@ -185,6 +185,7 @@ impl Apply<'_> {
                 None => refused,
             });
         }
+        self.session.tell_consents(plan, self.world);
         let consents = self.session.consents(&self.args.allow);
         let open = unconsented(plan, &consents);
         if open.is_empty() {

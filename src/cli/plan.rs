@@ -45,6 +45,7 @@ pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcom
         save(&plan, path)?;
     }
     print(&plan, args.format, world)?;
+    session.tell_consents(&plan, world);
     if args.format == Format::Text {
         tell_next(&plan, args, &session, world);
     }

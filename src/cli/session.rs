@@ -7,9 +7,11 @@ use super::Globals;
 use crate::aws::{self, Aws, Connector};
 use crate::diag;
 use crate::error::Error;
-use crate::plan::Consent;
+use crate::model::Risk;
+use crate::plan::{Consent, Plan, unconsented};
 use crate::planner;
 use crate::sandbox::Sandbox;
+use crate::spec::types::Allow;
 use crate::spec::{self, Loaded, Sources, Spec};
 use crate::world::World;
 
@@ -45,23 +47,41 @@ impl Session {
     }
 
     /// Consents of the spec that are still valid today, and those of the command line.
-    pub fn consents(&self, allowed: &[crate::model::Risk]) -> Vec<Consent> {
-        let today = crate::world::now();
-        let today = today.get(..10).unwrap_or_default();
-        let in_spec = self
-            .spec
-            .allow
-            .iter()
-            .filter(|allow| today <= allow.until.as_str());
-        let in_spec = in_spec.map(|allow| Consent {
-            risk: allow.risk,
-            target: allow.target.as_ref().and_then(|target| target.parse().ok()),
-        });
+    pub fn consents(&self, allowed: &[Risk]) -> Vec<Consent> {
+        let in_spec = self.valid_allows().map(consent);
         let by_flag = allowed.iter().map(|risk| Consent {
             risk: *risk,
             target: None,
         });
         in_spec.chain(by_flag).collect()
+    }
+
+    /// Says which risks of the plan the spec's owner has accepted, and why.
+    pub fn tell_consents(&self, plan: &Plan, world: &World) {
+        for allow in self.valid_allows() {
+            let only = [consent(allow)];
+            let open = unconsented(plan, &[]).len() - unconsented(plan, &only).len();
+            if open > 0 {
+                world.warn(&format!(
+                    "{} is allowed by the spec until {}: {}",
+                    allow.risk, allow.until, allow.reason
+                ));
+            }
+        }
+    }
+
+    fn valid_allows(&self) -> impl Iterator<Item = &Allow> {
+        let today = crate::world::now();
+        let today = today.get(..10).unwrap_or_default().to_owned();
+        let allows = self.spec.allow.iter();
+        allows.filter(move |allow| today.as_str() <= allow.until.as_str())
+    }
+}
+
+fn consent(allow: &Allow) -> Consent {
+    Consent {
+        risk: allow.risk,
+        target: allow.target.as_ref().and_then(|target| target.parse().ok()),
     }
 }
 
