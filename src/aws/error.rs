@@ -47,7 +47,7 @@ impl AwsError {
         let fix = match self.code.as_str() {
             "AccessDenied" | "UnauthorizedOperation" => {
                 return Some(format!(
-                    "allow {} for these credentials; policies/ has the least that plan and apply need",
+                    "allow {} for these credentials; `orgtrail policies` prints the least that plan and apply need",
                     self.call
                 ));
             }

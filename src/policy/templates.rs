@@ -308,6 +308,17 @@ fn iam_values(grant: &IamGrant<'_>) -> Values {
         ("account", (*account).into()),
         ("trails", trails.into()),
         ("buckets", unique(grant.buckets.iter().map(bucket)).into()),
+        // Where apply keeps its lock.
+        (
+            "locks",
+            unique(
+                grant
+                    .buckets
+                    .iter()
+                    .map(|name| format!("{}/orgtrail/*.lock", bucket(name))),
+            )
+            .into(),
+        ),
         ("keys", keys.into()),
         ("keys_and_aliases", vec![any_key, aliases].into()),
         (

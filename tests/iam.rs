@@ -1,0 +1,139 @@
+//! The IAM policies that `orgtrail policies` prints allow every call that the program makes, and the ones for planning
+//! allow no write.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use support::Workspace;
+
+/// Where an API operation is authorized under another name (Service Authorization Reference).
+const IAM_NAMES: [(&str, &str); 12] = [
+    ("s3:HeadBucket", "s3:ListBucket"),
+    ("s3:GetPublicAccessBlock", "s3:GetBucketPublicAccessBlock"),
+    ("s3:PutPublicAccessBlock", "s3:PutBucketPublicAccessBlock"),
+    ("s3:GetBucketEncryption", "s3:GetEncryptionConfiguration"),
+    ("s3:PutBucketEncryption", "s3:PutEncryptionConfiguration"),
+    (
+        "s3:GetBucketLifecycleConfiguration",
+        "s3:GetLifecycleConfiguration",
+    ),
+    (
+        "s3:PutBucketLifecycleConfiguration",
+        "s3:PutLifecycleConfiguration",
+    ),
+    ("s3:DeleteBucketLifecycle", "s3:PutLifecycleConfiguration"),
+    (
+        "s3:GetObjectLockConfiguration",
+        "s3:GetBucketObjectLockConfiguration",
+    ),
+    (
+        "s3:PutObjectLockConfiguration",
+        "s3:PutBucketObjectLockConfiguration",
+    ),
+    // Allowed to everybody, whatever the policies say.
+    ("sts:GetCallerIdentity", ""),
+    ("kms:ListKeys", "kms:ListKeys"),
+];
+
+/// Only a role that may stop recording needs these; it is a person's, not the pipeline's.
+const ONLY_BY_HAND: [&str; 2] = ["cloudtrail:DeleteTrail", "cloudtrail:StopLogging"];
+
+/// Every `service:Operation` that the program names where it calls AWS.
+fn calls() -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<_> = fs::read_dir(root.join("src/kinds"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.extend(["src/live.rs", "src/apply/lock.rs"].map(|file| root.join(file)));
+    let mut calls = BTreeSet::new();
+    for file in files {
+        let text = fs::read_to_string(file).unwrap();
+        for literal in text.split('"').skip(1).step_by(2) {
+            let Some((service, operation)) = literal.split_once(':') else {
+                continue;
+            };
+            let known =
+                ["s3", "kms", "cloudtrail", "organizations", "iam", "sns"].contains(&service);
+            if known
+                && operation.starts_with(char::is_uppercase)
+                && operation.chars().all(char::is_alphanumeric)
+            {
+                calls.insert(literal.to_owned());
+            }
+        }
+    }
+    calls
+}
+
+fn iam_name(call: &str) -> &str {
+    let renamed = IAM_NAMES.iter().find(|(api, _)| *api == call);
+    renamed.map_or(call, |(_, iam)| iam)
+}
+
+fn allowed(policies: [&str; 2]) -> BTreeSet<String> {
+    let work = Workspace::new();
+    work.write("orgtrail.yaml", include_str!("../examples/orgtrail.yaml"));
+    let mut actions = BTreeSet::new();
+    for name in policies {
+        let policy = work.orgtrail(["policies", name]).run().exits(0).json();
+        for statement in policy["Statement"].as_array().unwrap() {
+            match &statement["Action"] {
+                Value::String(action) => {
+                    actions.insert(action.clone());
+                }
+                list => actions.extend(
+                    list.as_array()
+                        .unwrap()
+                        .iter()
+                        .map(|a| a.as_str().unwrap().to_owned()),
+                ),
+            }
+        }
+    }
+    actions
+}
+
+fn reads(call: &str) -> bool {
+    let operation = call.split(':').nth(1).unwrap();
+    ["Get", "List", "Describe", "Head"]
+        .iter()
+        .any(|verb| operation.starts_with(verb))
+}
+
+#[test]
+fn the_apply_roles_may_do_all_that_apply_does() {
+    let allowed = allowed(["apply-management", "apply-log-archive"]);
+    let calls = calls();
+    assert!(calls.len() > 50, "{calls:?}");
+    let missing: Vec<&str> = calls
+        .iter()
+        .map(|call| iam_name(call))
+        .filter(|action| !allowed.contains(*action) && !ONLY_BY_HAND.contains(action))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn the_plan_roles_may_read_all_that_plan_reads_and_write_nothing() {
+    let allowed = allowed(["plan-management", "plan-log-archive"]);
+    let calls = calls();
+    let of_plan = calls
+        .iter()
+        .filter(|call| reads(call) && *call != "s3:GetObject");
+    let missing: Vec<&str> = of_plan
+        .map(|call| iam_name(call))
+        .filter(|action| !allowed.contains(*action))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    let writes: Vec<&String> = allowed
+        .iter()
+        .filter(|action| !reads(action) && *action != "sts:AssumeRole")
+        .collect();
+    assert!(writes.is_empty(), "{writes:?}");
+}
