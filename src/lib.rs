@@ -10,6 +10,8 @@
 pub mod apply;
 pub mod aws;
 pub mod cli;
+pub mod cost;
+pub mod costing;
 pub mod desired;
 pub mod diag;
 pub mod error;
@@ -17,6 +19,7 @@ pub mod finding;
 pub mod kinds;
 pub mod lifecycle;
 pub mod live;
+pub mod live_spec;
 pub mod model;
 pub mod plan;
 pub mod planner;

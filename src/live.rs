@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::{join_all, join4};
+use futures_util::future::{join_all, join5};
 
 use crate::aws::{Aws, AwsError, at};
 use crate::kinds::{self, AnyKind, Reading};
@@ -18,6 +18,8 @@ pub struct Live {
     /// Trails that count against the quota of an account and Region, other owners' and other Regions' included.
     /// Places where they could not be counted are left out: AWS will say so on apply.
     pub trails: BTreeMap<(String, String), usize>,
+    /// ARNs of the trails of each account of the spec, by account id. Accounts that could not be listed are left out.
+    pub listed: BTreeMap<String, Vec<String>>,
 }
 
 pub async fn read(aws: &Aws, spec: &Spec, wishes: &[Wish]) -> Live {
@@ -35,7 +37,13 @@ pub async fn read(aws: &Aws, spec: &Spec, wishes: &[Wish]) -> Live {
         let count = count_trails(aws, &place).await.ok()?;
         Some(((place.account, place.region), count))
     }));
-    let (known, orphans, topics, trails) = join4(known, orphans, topics, trails).await;
+    let listed = join_all(account_places(spec).into_iter().map(|place| async move {
+        let trails = kinds::trail::list_trails(aws, &place).await.ok()?;
+        let arns = trails.into_iter().map(|(arn, _)| arn);
+        Some((place.account_id, arns.collect()))
+    }));
+    let (known, orphans, topics, trails, listed) =
+        join5(known, orphans, topics, trails, listed).await;
     let mut state = State::default();
     for (wish, reading) in wishes.iter().zip(known) {
         match reading {
@@ -58,6 +66,7 @@ pub async fn read(aws: &Aws, spec: &Spec, wishes: &[Wish]) -> Live {
         state,
         topic_policies: topics.into_iter().collect(),
         trails: trails.into_iter().flatten().collect(),
+        listed: listed.into_iter().flatten().collect(),
     }
 }
 

@@ -1,9 +1,12 @@
 //! From a spec and signed-in accounts to a plan with its proofs: the pipeline in one place.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::aws::{Aws, Login, Role};
+use crate::kinds::Pending;
 use crate::live::{self, Live};
-use crate::model::{Address, RiskNote};
-use crate::plan::{self, Action, Blocker, CoverageChange, Head, Plan, Rules, Verb, Wish};
+use crate::model::{Address, OWNER_TAG, Resource, RiskNote};
+use crate::plan::{self, Action, Blocker, CoverageChange, Head, HeldBack, Plan, Rules, Verb, Wish};
 use crate::prove::{self, Case};
 use crate::selectors::{self, Selectors};
 use crate::spec::Sources;
@@ -26,7 +29,17 @@ fn plan_from(aws: &Aws, spec: &Spec, wishes: &[Wish], live: &Live) -> Plan {
         spec_digest: digest(spec),
         created_at: world::now(),
     };
-    let (mut plan, planned) = plan::build(head, wishes, &live.state, &Kinds);
+    // What trails need of policies depends on what the plan does to the trails: so the first pass finds that out.
+    let draft = Kinds {
+        pending: Pending::ignore(),
+    };
+    let (draft, narrowed) = plan::build(head.clone(), wishes, &live.state, &draft);
+    let rules = Kinds {
+        pending: pending(&draft, wishes, live),
+    };
+    let (mut plan, planned) = plan::build(head, wishes, &live.state, &rules);
+    plan.held_back.extend(postponed(&narrowed, &planned));
+    plan.blockers.extend(other_owners(&spec.name, wishes, live));
     let case = Case {
         spec,
         aws,
@@ -85,13 +98,83 @@ fn role_of(role: &AssumeRole, account_id: &str, region: &str) -> Role {
     }
 }
 
+/// Trails whose permissions must stay while this plan is carried out.
+fn pending(draft: &Plan, wishes: &[Wish], live: &Live) -> Pending {
+    let trails = || wishes.iter().filter(|wish| wish.address.kind == "trail");
+    let actions = draft
+        .actions
+        .iter()
+        .filter(|action| action.address.kind == "trail");
+    let mut changing: BTreeSet<String> = actions
+        .filter(|action| action.verb != Verb::Create)
+        .map(|action| action.id.clone())
+        .collect();
+    let held = |wish: &&Wish| {
+        draft
+            .held_back
+            .iter()
+            .any(|held| held.address == wish.address)
+    };
+    changing.extend(trails().filter(held).map(|wish| wish.resource.id.clone()));
+    let orphans = live.state.resources.iter();
+    let orphans =
+        orphans.filter(|(address, _)| draft.held_back.iter().any(|h| h.address == **address));
+    changing.extend(orphans.map(|(_, trail)| trail.id.clone()));
+    let settled = trails().map(|wish| wish.resource.id.clone());
+    Pending {
+        settled: settled.filter(|arn| !changing.contains(arn)).collect(),
+        changing,
+        existing: live.listed.values().flatten().cloned().collect(),
+        listed: live.listed.keys().cloned().collect(),
+        ignored: false,
+    }
+}
+
+/// Policies that will be narrower once the trails have moved on.
+fn postponed(
+    narrowed: &BTreeMap<Address, Resource>,
+    planned: &BTreeMap<Address, Resource>,
+) -> Vec<HeldBack> {
+    let differ = planned.iter().filter(|(address, resource)| {
+        narrowed
+            .get(address)
+            .is_some_and(|n| n.attrs != resource.attrs)
+    });
+    differ
+        .map(|(address, _)| HeldBack {
+            address: address.clone(),
+            why: "permissions of a trail that changes, or that cannot be shown to be gone, stay until it no longer needs \
+                  them"
+                .to_owned(),
+        })
+        .collect()
+}
+
+/// What another spec owns is not ours to change.
+fn other_owners(spec: &str, wishes: &[Wish], live: &Live) -> Vec<Blocker> {
+    let owned = wishes.iter().filter_map(|wish| {
+        let live = live.state.resources.get(&wish.address)?;
+        let owner = live.attrs["tags"].get(OWNER_TAG)?.as_str()?;
+        (owner != spec).then(|| Blocker {
+            address: wish.address.clone(),
+            what: format!("{} belongs to the spec `{owner}`", live.id),
+            fix: Some(format!(
+                "leave it to that spec; to take it over, remove its tag {OWNER_TAG} first"
+            )),
+        })
+    });
+    owned.collect()
+}
+
 /// What the kinds answer to the plan.
-struct Kinds;
+struct Kinds {
+    pending: Pending,
+}
 
 impl Rules for Kinds {
     fn adopt(&self, kind: &str, desired: &mut Value, live: &Value) {
         if let Some(kind) = kinds::by_name(kind) {
-            kind.adopt(desired, live);
+            kind.adopt(desired, live, &self.pending);
         }
     }
 

@@ -196,8 +196,10 @@ fn proved(address: &Address, proof: Proof) -> Proved {
             Holds::Unknown => None,
         },
         why: match proof.statement {
-            Some(statement) => format!("{}: {}", statement, proof.why),
-            None => proof.why,
+            Some(statement) if !proof.why.contains(&statement) => {
+                format!("{statement}: {}", proof.why)
+            }
+            _ => proof.why,
         },
         fix: proof.fix,
     }

@@ -13,10 +13,27 @@ const EDGES: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "apply", "aws", "diag", "error", "kinds", "live", "model", "plan", "planner", "policy",
-            "render", "sandbox", "spec", "world",
+            "apply",
+            "aws",
+            "cost",
+            "costing",
+            "diag",
+            "error",
+            "kinds",
+            "live",
+            "live_spec",
+            "model",
+            "plan",
+            "planner",
+            "policy",
+            "render",
+            "sandbox",
+            "spec",
+            "world",
         ],
     ),
+    ("cost", &["lifecycle", "selectors", "spec"]),
+    ("costing", &["cost", "plan", "render", "spec"]),
     ("desired", &["diag", "kinds", "plan", "spec"]),
     ("diag", &["finding"]),
     ("error", &["aws"]),
@@ -26,6 +43,7 @@ const EDGES: &[(&str, &[&str])] = &[
         &["aws", "lifecycle", "model", "policy", "selectors", "spec"],
     ),
     ("lifecycle", &["finding"]),
+    ("live_spec", &["kinds", "model", "selectors", "spec"]),
     ("live", &["aws", "kinds", "model", "plan", "spec"]),
     ("model", &[]),
     ("plan", &["model"]),
@@ -54,13 +72,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("selectors", &["finding"]),
     (
         "spec",
-        &["diag", "finding", "lifecycle", "model", "selectors"],
+        &["cost", "diag", "finding", "lifecycle", "model", "selectors"],
     ),
     ("world", &["error", "render"]),
 ];
 
 /// Modules that are given everything they work on: no files, no environment, no clock, no SDK.
 const PURE: &[&str] = &[
+    "cost",
     "diag",
     "finding",
     "lifecycle",

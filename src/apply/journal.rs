@@ -21,10 +21,12 @@ pub struct JournalError {
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 enum Entry {
-    /// A run of the plan with this digest begins.
+    /// A run of the plan with this digest begins, in a process of this machine.
     Begin {
         time: String,
         plan: String,
+        #[serde(default)]
+        process: u32,
     },
     Started {
         time: String,
@@ -39,7 +41,7 @@ enum Entry {
         address: Address,
         error: String,
     },
-    /// The run reached its end, whatever its result.
+    /// The run reached its end and left nothing undone.
     End {
         time: String,
     },
@@ -49,6 +51,7 @@ enum Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unfinished {
     pub plan: String,
+    process: u32,
     pub since: String,
     /// What it touched: these may differ from the plan's basis.
     pub touched: BTreeSet<Address>,
@@ -77,9 +80,11 @@ impl Journal {
             .open(&path)
             .map_err(failed)?;
         let mut journal = Self { path, file, now };
+        journal.close_torn_line()?;
         journal.write(&Entry::Begin {
             time: now(),
             plan: plan.to_owned(),
+            process: std::process::id(),
         })?;
         Ok(journal)
     }
@@ -110,6 +115,21 @@ impl Journal {
         self.write(&Entry::End { time: (self.now)() })
     }
 
+    /// A run that was killed while it wrote may have left half a line.
+    fn close_torn_line(&mut self) -> Result<(), JournalError> {
+        let text = fs::read(&self.path).unwrap_or_default();
+        let torn = text.last().is_some_and(|byte| *byte != b'\n');
+        let closed = if torn {
+            self.file.write_all(b"\n")
+        } else {
+            Ok(())
+        };
+        closed.map_err(|source| JournalError {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
     /// On disk before the caller goes on.
     fn write(&mut self, entry: &Entry) -> Result<(), JournalError> {
         let mut line = serde_json::to_string(entry).unwrap_or_default();
@@ -123,8 +143,12 @@ impl Journal {
             })
     }
 
-    /// The last run, if it did not reach its end.
+    /// The last run, if it did not reach its end and its process is gone.
     pub fn unfinished(folder: &Path) -> Option<Unfinished> {
+        Self::last_open(folder).filter(|run| !super::lock::is_running(run.process))
+    }
+
+    fn last_open(folder: &Path) -> Option<Unfinished> {
         let text = fs::read_to_string(folder.join("journal.jsonl")).ok()?;
         // The last line may be cut off: the run was killed while it wrote.
         let entries = text
@@ -133,11 +157,21 @@ impl Journal {
         let mut last: Option<Unfinished> = None;
         for entry in entries {
             match (entry, &mut last) {
-                (Entry::Begin { time, plan }, _) => {
+                (
+                    Entry::Begin {
+                        time,
+                        plan,
+                        process,
+                    },
+                    _,
+                ) => {
+                    // A run that goes on with a plan has touched what the runs before it did.
+                    let same = last.take().filter(|run| run.plan == plan);
                     last = Some(Unfinished {
                         plan,
                         since: time,
-                        touched: BTreeSet::new(),
+                        process,
+                        touched: same.map(|run| run.touched).unwrap_or_default(),
                         in_progress: BTreeSet::new(),
                     });
                 }
@@ -173,10 +207,25 @@ mod tests {
         journal.done(&bucket).unwrap();
         journal.started(&trail).unwrap();
         drop(journal);
-        let unfinished = Journal::unfinished(folder.path()).unwrap();
+        // The process of this test still runs, so that for others it is not unfinished.
+        assert_eq!(Journal::unfinished(folder.path()), None);
+        let unfinished = Journal::last_open(folder.path()).unwrap();
         assert_eq!(unfinished.plan, "p1");
         assert_eq!(unfinished.touched, [bucket, trail.clone()].into());
         assert_eq!(unfinished.in_progress, [trail].into());
+    }
+
+    #[test]
+    fn what_killed_runs_of_one_plan_touched_adds_up() {
+        let folder = tempfile::tempdir().unwrap();
+        for (plan, name) in [("p0", "a"), ("p1", "b"), ("p1", "c")] {
+            let mut journal = Journal::begin(folder.path(), plan, now).unwrap();
+            journal.started(&Address::new("bucket", name)).unwrap();
+        }
+        let unfinished = Journal::last_open(folder.path()).unwrap();
+        let bucket = |name| Address::new("bucket", name);
+        assert_eq!(unfinished.touched, [bucket("b"), bucket("c")].into());
+        assert_eq!(unfinished.in_progress, [bucket("c")].into());
     }
 
     #[test]
@@ -184,7 +233,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let journal = Journal::begin(folder.path(), "p1", now).unwrap();
         journal.end().unwrap();
-        assert_eq!(Journal::unfinished(folder.path()), None);
+        assert_eq!(Journal::last_open(folder.path()), None);
     }
 
     #[test]
@@ -196,6 +245,8 @@ mod tests {
         let path = folder.path().join("journal.jsonl");
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{text}{{\"event\":\"do")).unwrap();
-        assert!(Journal::unfinished(folder.path()).is_some());
+        assert_eq!(Journal::last_open(folder.path()).unwrap().plan, "p1");
+        drop(Journal::begin(folder.path(), "p2", now).unwrap());
+        assert_eq!(Journal::last_open(folder.path()).unwrap().plan, "p2");
     }
 }

@@ -23,6 +23,9 @@ pub struct Holder {
     /// `user@host`
     pub who: String,
     pub process: u32,
+    /// The boot and process namespace that `process` is of.
+    #[serde(default)]
+    pub boot: String,
     pub principal: String,
     pub since: String,
     pub expires: String,
@@ -74,9 +77,15 @@ impl Lock {
                 Ok(())
             }
             Err(error) if taken(&error) || error.is("NoSuchKey") => {
-                let other = read(aws, &self.at).await?;
-                let other = other.map_or("somebody".to_owned(), |(holder, _)| holder.who);
-                Err(LockError::Lost(other))
+                match read(aws, &self.at).await? {
+                    // Renewed, but the answer to the first try was lost.
+                    Some((holder, etag)) if holder == self.holder => {
+                        self.etag = etag;
+                        Ok(())
+                    }
+                    Some((other, _)) => Err(LockError::Lost(other.who)),
+                    None => Err(LockError::Lost("somebody".to_owned())),
+                }
             }
             Err(error) => Err(error.into()),
         }
@@ -121,6 +130,7 @@ impl Who {
             id: format!("{:x}-{process:x}", now.unix_timestamp_nanos()),
             who: self.who.clone(),
             process,
+            boot: boot(),
             principal: self.principal.clone(),
             since: rfc3339(now),
             expires: rfc3339(now + LEASE),
@@ -148,12 +158,19 @@ async fn take_over(
         // Released this moment.
         return Ok(put(aws, at, holder, Condition::Absent).await?);
     };
+    if other.id == holder.id {
+        // Ours: the answer to the first try was lost.
+        return Ok(etag);
+    }
     if !free(&other, holder) {
         return Err(LockError::Held(Box::new(other)));
     }
     match put(aws, at, holder, Condition::Is(&etag)).await {
         Ok(etag) => Ok(etag),
-        Err(error) if taken(&error) => Err(LockError::Held(Box::new(other))),
+        Err(error) if taken(&error) => match read(aws, at).await? {
+            Some((ours, etag)) if ours.id == holder.id => Ok(etag),
+            now => Err(LockError::Held(Box::new(now.map_or(other, |(now, _)| now)))),
+        },
         Err(_) => Err(refused.into()),
     }
 }
@@ -162,9 +179,26 @@ async fn take_over(
 fn free(other: &Holder, us: &Holder) -> bool {
     let expires = OffsetDateTime::parse(&other.expires, &Rfc3339);
     let expired = expires.is_ok_and(|expires| expires < OffsetDateTime::now_utc());
+    // Containers may share a host name, not a kernel's view of processes: only the same boot counts.
+    let same_machine = other.who == us.who && other.boot == us.boot && !us.boot.is_empty();
+    expired || (same_machine && !is_running(other.process))
+}
+
+/// Is there a process of this number? Where that cannot be told, yes.
+pub fn is_running(process: u32) -> bool {
     let proc = std::path::Path::new("/proc");
-    let gone = proc.join("self").exists() && !proc.join(other.process.to_string()).exists();
-    expired || (other.who == us.who && gone)
+    let ours = process == std::process::id();
+    ours || !proc.join("self").exists() || proc.join(process.to_string()).exists()
+}
+
+/// Names this boot of this machine and its view of processes; empty where that cannot be told.
+fn boot() -> String {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let namespace = std::fs::read_link("/proc/self/ns/pid");
+    match namespace {
+        Ok(namespace) if !id.is_empty() => format!("{} {}", id.trim(), namespace.display()),
+        _ => String::new(),
+    }
 }
 
 enum Condition<'a> {

@@ -7,7 +7,7 @@ use super::journal::{Journal, JournalError};
 use super::lock::{Lock, LockError, LockPlace, Who};
 use crate::aws::{Aws, AwsError};
 use crate::kinds::{self, Outputs, Target};
-use crate::model::{Address, State, resolve};
+use crate::model::{Address, Place, State, resolve};
 use crate::plan::{Action, Plan, Verb};
 
 /// What happens, as it happens.
@@ -27,6 +27,8 @@ pub enum Event<'a> {
 pub struct Outcome {
     pub done: Vec<(Address, Verb)>,
     pub not_done: Vec<(Address, NotDone)>,
+    /// Why the lock could not be kept; then nothing more was begun.
+    pub lock_lost: Option<String>,
 }
 
 #[derive(Debug)]
@@ -72,8 +74,24 @@ impl Run<'_> {
             // A lock that cannot be released frees itself when its lease ends.
             let _ = lock.release(self.aws).await;
         }
-        result?;
-        self.journal.end()?;
+        match result {
+            Ok(()) => {}
+            // What was done must be told, whatever became of the lock.
+            Err(RunError::Lock(error)) => walk.outcome.lock_lost = Some(error.to_string()),
+            Err(error) => return Err(error),
+        }
+        let left = plan
+            .actions
+            .iter()
+            .filter(|action| !walk.knows(&action.address));
+        let left: Vec<Address> = left.map(|action| action.address.clone()).collect();
+        for address in left {
+            walk.outcome.not_done.push((address, NotDone::Interrupted));
+        }
+        // An open journal lets the same saved plan go on later.
+        if walk.outcome.not_done.is_empty() {
+            self.journal.end()?;
+        }
         Ok(walk.outcome)
     }
 
@@ -94,9 +112,20 @@ impl Run<'_> {
             if let Some(lock) = &mut walk.held {
                 lock.renew(self.aws).await?;
             }
-            if let Some(need) = self.unproved_replacement(plan, walk, action).await {
-                walk.not_done(action, NotDone::Replacement(need));
-                continue;
+            match self
+                .replacement_works(plan, walk, action, interrupt.as_mut())
+                .await?
+            {
+                Readiness::Works => {}
+                Readiness::NotYet(need) => {
+                    walk.not_done(action, NotDone::Replacement(need));
+                    continue;
+                }
+                Readiness::Interrupted => {
+                    stopping = true;
+                    walk.not_done(action, NotDone::Interrupted);
+                    continue;
+                }
             }
             self.journal.started(&action.address)?;
             (self.on)(Event::Started(action));
@@ -119,32 +148,59 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What was created in this run to replace what `action` deletes, if it does not work in time.
-    async fn unproved_replacement(
+    /// Before a deletion: do all that may replace what it deletes do their work? Asked of AWS every time, since an
+    /// earlier run may have made them.
+    async fn replacement_works<I: Future>(
         &mut self,
         plan: &Plan,
-        walk: &Walk,
+        walk: &mut Walk,
         action: &Action,
-    ) -> Option<Address> {
+        mut interrupt: std::pin::Pin<&mut I>,
+    ) -> Result<Readiness, RunError> {
         if action.verb != Verb::Delete {
-            return None;
+            return Ok(Readiness::Works);
         }
-        let created = |need: &&Address| {
-            let mut done = walk.outcome.done.iter();
-            done.any(|(address, verb)| address == *need && *verb == Verb::Create)
-        };
-        for need in action.needs.iter().filter(created) {
-            let replacement = plan.actions.iter().find(|action| action.address == *need)?;
-            (self.on)(Event::Waiting(action, need));
-            let deadline = Instant::now() + self.aws.retry.first_delivery;
-            while !works(self.aws, replacement).await {
-                if Instant::now() >= deadline {
-                    return Some(need.clone());
+        for need in &action.needs {
+            let Some((place, id)) = self.recording(plan, need) else {
+                continue;
+            };
+            let begun = Instant::now();
+            let mut told = false;
+            while !works(self.aws, &need.kind, &place, &id).await {
+                if begun.elapsed() >= self.aws.retry.first_delivery {
+                    return Ok(Readiness::NotYet(need.clone()));
                 }
-                tokio::time::sleep(Duration::from_secs(15)).await;
+                if !std::mem::replace(&mut told, true) {
+                    (self.on)(Event::Waiting(action, need));
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_secs(15)) => {}
+                    _ = interrupt.as_mut() => return Ok(Readiness::Interrupted),
+                }
+                if let Some(lock) = &mut walk.held {
+                    lock.renew(self.aws).await?;
+                }
             }
         }
-        None
+        Ok(Readiness::Works)
+    }
+
+    /// Place and name of a resource that is to record, as it is after what was done so far.
+    fn recording(&self, plan: &Plan, address: &Address) -> Option<(Place, String)> {
+        let planned = plan
+            .actions
+            .iter()
+            .find(|action| action.address == *address);
+        let live = self.live.resources.get(address);
+        let attrs = match planned {
+            Some(action) => action.target.as_ref()?,
+            None => &live?.attrs,
+        };
+        attrs["logging"].as_bool().filter(|logging| *logging)?;
+        match (planned, live) {
+            (Some(action), _) => Some((action.place.clone(), action.id.clone())),
+            (None, live) => live.map(|live| (live.place.clone(), live.id.clone())),
+        }
     }
 
     async fn settle(
@@ -209,6 +265,15 @@ impl Walk {
         unmet.cloned()
     }
 
+    fn knows(&self, address: &Address) -> bool {
+        let done = self.outcome.done.iter().any(|(other, _)| other == address);
+        done || self
+            .outcome
+            .not_done
+            .iter()
+            .any(|(other, _)| other == address)
+    }
+
     fn not_done(&mut self, action: &Action, why: NotDone) {
         self.outcome.not_done.push((action.address.clone(), why));
     }
@@ -221,14 +286,20 @@ fn outputs(live: &State) -> BTreeMap<Address, Outputs> {
         .collect()
 }
 
+enum Readiness {
+    Works,
+    NotYet(Address),
+    Interrupted,
+}
+
 /// A status that cannot be read proves nothing.
-async fn works(aws: &Aws, action: &Action) -> bool {
+async fn works(aws: &Aws, kind: &str, place: &Place, id: &str) -> bool {
     let target = Target {
-        place: &action.place,
-        id: &action.id,
+        place,
+        id,
         outputs: &Outputs::new(),
     };
-    match kinds::by_name(&action.address.kind) {
+    match kinds::by_name(kind) {
         Some(kind) => kind.works(aws, target).await.unwrap_or_default(),
         None => false,
     }

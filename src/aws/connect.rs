@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
@@ -120,7 +122,15 @@ async fn load_base(login: &Login, connector: &Connector) -> SdkConfig {
                 .timeout_config(timeouts)
                 .http_client(network());
             if let Some(profile) = &login.profile {
-                loader = loader.profile_name(profile);
+                // Not the SDK's chain, in which keys of the environment would win over the profile.
+                let surroundings = ProviderConfig::without_region()
+                    .with_region(Some(Region::new(login.region.clone())))
+                    .with_http_client(network());
+                let provider = ProfileFileCredentialsProvider::builder()
+                    .configure(&surroundings)
+                    .profile_name(profile)
+                    .build();
+                loader = loader.profile_name(profile).credentials_provider(provider);
             }
             loader.load().await
         }

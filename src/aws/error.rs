@@ -48,7 +48,7 @@ impl AwsError {
             "AccessDenied" | "UnauthorizedOperation" => {
                 return Some(format!(
                     "allow {} for these credentials; `orgtrail policies` prints the least that plan and apply need",
-                    self.call
+                    iam_action(&self.call)
                 ));
             }
             NO_CREDENTIALS => return Some(credentials_fix(&self.message)),
@@ -66,6 +66,26 @@ impl AwsError {
             other => return catalogue(other).map(str::to_owned),
         };
         Some(fix.to_owned())
+    }
+}
+
+/// The IAM action of an API call, where it has another name (Service Authorization Reference, Amazon S3).
+fn iam_action(call: &str) -> &str {
+    match call {
+        "s3:HeadBucket" => {
+            "s3:ListBucket (or correct `account` or `name`, if the bucket is another account's)"
+        }
+        "s3:GetPublicAccessBlock" => "s3:GetBucketPublicAccessBlock",
+        "s3:PutPublicAccessBlock" => "s3:PutBucketPublicAccessBlock",
+        "s3:GetBucketEncryption" => "s3:GetEncryptionConfiguration",
+        "s3:PutBucketEncryption" => "s3:PutEncryptionConfiguration",
+        "s3:GetBucketLifecycleConfiguration" => "s3:GetLifecycleConfiguration",
+        "s3:PutBucketLifecycleConfiguration" | "s3:DeleteBucketLifecycle" => {
+            "s3:PutLifecycleConfiguration"
+        }
+        "s3:GetObjectLockConfiguration" => "s3:GetBucketObjectLockConfiguration",
+        "s3:PutObjectLockConfiguration" => "s3:PutBucketObjectLockConfiguration",
+        other => other,
     }
 }
 
@@ -229,10 +249,13 @@ fn credentials_fix(message: &str) -> String {
     let lower = message.to_lowercase();
     let says = |word: &str| lower.contains(word);
     let fix = if says("sso") || says("expired") {
-        "sign in again: aws sso login (with --profile NAME when the account uses a profile)"
+        return match profile_in(message) {
+            Some(profile) => format!("sign in again: aws sso login --profile {profile}"),
+            None => "sign in again: aws sso login".to_owned(),
+        };
     } else if says("login session") {
         "sign in again: aws login"
-    } else if says("credential_process") || says("credentials process") {
+    } else if says("external process") {
         "run the profile's credential_process by hand and mend what it prints"
     } else if says("profile ") {
         "check that the profile exists (aws configure list-profiles) and sign in: aws sso login --profile NAME"
@@ -242,4 +265,11 @@ fn credentials_fix(message: &str) -> String {
         "set AWS_PROFILE, run aws sso login, or export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     };
     fix.to_owned()
+}
+
+/// The profile that a sign-in used, as its message names it.
+fn profile_in(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("profile ")?;
+    let (profile, _) = rest.split_once(" failed: ")?;
+    Some(profile)
 }

@@ -10,7 +10,7 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::config::Region;
 
 pub use connect::{Connector, Login, Role, connect};
-pub use error::{AwsError, at};
+pub use error::{AwsError, TIMEOUT, UNREACHABLE, at};
 pub use retry::{RetryPolicy, until_consistent};
 
 use crate::model::Place;

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -37,6 +38,9 @@ pub struct Args {
     /// Hold the lock while applying
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     lock: bool,
+    /// How long a new trail may take to deliver its first log file before the one it replaces is deleted, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 900)]
+    delivery_timeout: u64,
     /// How long to wait for the lock, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     lock_timeout: u64,
@@ -48,10 +52,14 @@ pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcom
     if let (Some(plan), Some(file)) = (&saved, &args.file) {
         check_spec(plan, file, &session.spec)?;
     }
-    let aws = session.connect(globals).await?;
+    let mut aws = session.connect(globals).await?;
+    if globals.sandbox.is_none() {
+        aws.retry.first_delivery = Duration::from_secs(args.delivery_timeout);
+    }
     let apply = Apply {
         args,
         session: &session,
+        globals,
         aws: &aws,
         world,
         journal: world.data_dir.join(&session.spec.name),
@@ -92,6 +100,7 @@ fn check_spec(plan: &Plan, file: &Path, spec: &Spec) -> Result<(), Error> {
 struct Apply<'a> {
     args: &'a Args,
     session: &'a Session,
+    globals: &'a Globals,
     aws: &'a Aws,
     world: &'a World,
     journal: PathBuf,
@@ -125,12 +134,12 @@ impl Apply<'_> {
 
     /// A fresh plan; of a saved one, exactly its actions.
     async fn plan(&self, saved: Option<&Plan>) -> Result<(Plan, Live), Error> {
-        let (mut plan, live) =
-            planner::plan(self.aws, &self.session.spec, &self.session.sources).await;
+        let (mut plan, live) = self.session.plan(self.globals, self.aws).await?;
         match saved {
             Some(saved) => {
                 let only: Vec<Address> = saved.actions.iter().map(|a| a.address.clone()).collect();
-                plan.actions.retain(|action| only.contains(&action.address));
+                // Nothing of the file is carried out but its choice of resources: the rest is planned anew and must agree.
+                plan.retain(&only);
                 self.check_fresh(saved, &plan)?;
             }
             None => {
@@ -153,22 +162,36 @@ impl Apply<'_> {
             })
         };
         let all = saved.basis.keys().chain(fresh.basis.keys());
-        let mut moved: Vec<&str> = all
-            .filter(|address| saved.basis.get(*address) != fresh.basis.get(*address))
-            .map(String::as_str)
-            .filter(|address| !touched(address))
+        let moved = all.filter(|address| saved.basis.get(*address) != fresh.basis.get(*address));
+        // Edited, or made by a version that plans otherwise.
+        let differs = saved
+            .actions
+            .iter()
+            .filter(|action| !fresh.actions.contains(action));
+        let mut stale: Vec<String> = moved
+            .cloned()
+            .chain(differs.map(|action| action.address.to_string()))
+            .filter(|address| own.is_none() || !touched(address))
             .collect();
-        moved.sort_unstable();
-        moved.dedup();
-        if moved.is_empty() {
+        if own.is_some() {
+            // What follows from what was touched differs with it; only the basis of the rest must hold.
+            stale.retain(|address| saved.basis.get(address) != fresh.basis.get(address));
+        }
+        stale.sort_unstable();
+        stale.dedup();
+        if stale.is_empty() {
             return Ok(());
         }
         let what = format!(
             "the saved plan is stale: {} changed since {}",
-            moved.join(", "),
+            stale.join(", "),
             saved.created_at
         );
-        Err(Error::refused(what).fix("make the plan again: orgtrail plan --out FILE"))
+        Err(Error::refused(what).fix(self.hint("plan --out FILE", "make the plan again")))
+    }
+
+    fn hint(&self, command: &str, what: &str) -> String {
+        format!("{what}: {}", self.globals.command(command))
     }
 
     /// Refuses what must not be done, before anybody is asked.
@@ -192,18 +215,24 @@ impl Apply<'_> {
             return Ok(());
         }
         print(plan, super::plan::Format::Text, self.world)?;
-        let risks: Vec<String> = open
+        let mut risks: BTreeMap<Risk, Vec<String>> = BTreeMap::new();
+        for (action, note) in open {
+            let addresses = risks.entry(note.risk).or_default();
+            addresses.push(action.address.to_string());
+            addresses.dedup();
+        }
+        let named = risks
             .iter()
-            .map(|(action, note)| format!("{} {}: {}", action.address, note.risk, note.why))
-            .collect();
-        let mut names: Vec<&str> = open.iter().map(|(_, note)| note.risk.name()).collect();
-        names.sort_unstable();
-        names.dedup();
-        let flags: Vec<String> = names.iter().map(|name| format!("--allow {name}")).collect();
-        let what = format!("this needs your consent: {}", risks.join("; "));
+            .map(|(risk, at)| format!("{risk} ({})", at.join(", ")));
+        let flags = risks.keys().map(|risk| format!("--allow {risk}"));
+        let what = format!(
+            "this needs your consent: {}",
+            named.collect::<Vec<_>>().join(", ")
+        );
+        let flags = flags.collect::<Vec<_>>().join(" ");
         Err(Error::refused(what).fix(format!(
-            "orgtrail apply {}, or `allow:` in the spec with a reason and a last day",
-            flags.join(" ")
+            "{}, or `allow:` in the spec with a reason and a last day",
+            self.globals.command(&format!("apply {flags}"))
         )))
     }
 
@@ -233,8 +262,15 @@ impl Apply<'_> {
         let Some(place) = lock_place(&self.session.spec).filter(|_| self.args.lock) else {
             return Ok(None);
         };
+        let gap = live.state.gaps.iter().find(|gap| {
+            let bucket = self.session.spec.buckets.get(&gap.address.name);
+            gap.address.kind == "bucket" && bucket.is_some_and(|b| b.name == place.bucket)
+        });
         let mut buckets = live.state.resources.iter();
-        if !buckets.any(|(address, bucket)| address.kind == "bucket" && bucket.id == place.bucket) {
+        if gap.is_none()
+            && !buckets
+                .any(|(address, bucket)| address.kind == "bucket" && bucket.id == place.bucket)
+        {
             return Ok(None);
         }
         let deadline = Instant::now() + Duration::from_secs(self.args.lock_timeout);
@@ -246,7 +282,7 @@ impl Apply<'_> {
                         .progress(&format!("Waiting for the lock of {}…", holder.who));
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
-                Err(error) => return Err(locked(error)),
+                Err(error) => return Err(locked(error, self.globals)),
             }
         }
     }
@@ -278,7 +314,11 @@ impl Apply<'_> {
             release(held, self.aws).await;
             let what =
                 "the accounts changed while the plan was being confirmed; nothing was changed";
-            return Err(Error::refused(what).fix("look at the new plan: orgtrail plan"));
+            return Err(Error::refused(what).fix(self.hint("plan", "look at the new plan")));
+        }
+        if let Err(error) = self.admit(&again) {
+            release(held, self.aws).await;
+            return Err(error);
         }
         drop(unfinished);
         let begun = Instant::now();
@@ -294,7 +334,7 @@ impl Apply<'_> {
         };
         match run.run(&again).await {
             Ok(applied) => Ok((applied, begun.elapsed())),
-            Err(RunError::Lock(error)) => Err(locked(error)),
+            Err(RunError::Lock(error)) => Err(locked(error, self.globals)),
             Err(RunError::Journal(error)) => Err(Error::failed(error)),
         }
     }
@@ -389,20 +429,52 @@ impl Apply<'_> {
         self.world.print(&text)
     }
 
-    /// After apply, orgtrail plans again. Anything left over is an error.
+    /// After apply, orgtrail plans again. Permissions that nothing needs any more are withdrawn now; anything else that is
+    /// left over is an error.
     async fn verify(&self, plan: &Plan, applied: &Applied) -> Result<Outcome, Error> {
+        if let Some(why) = &applied.lock_lost {
+            return Err(Error::failed(why).fix("run apply again; it goes on from what is there"));
+        }
         if !applied.not_done.is_empty() {
             let n = applied.not_done.len();
-            return Err(Error::failed(format!(
-                "{n} of {} actions were not done",
-                plan.actions.len()
-            ))
-            .fix("mend the cause and run apply again; it goes on from what is there"));
+            let what = format!("{n} of {} actions were not done", plan.actions.len());
+            return Err(Error::failed(what)
+                .fix("mend the cause and run apply again; it goes on from what is there"));
         }
-        let (left, _) = planner::plan(self.aws, &self.session.spec, &self.session.sources).await;
-        let of_plan =
-            |address: &Address| plan.actions.iter().any(|action| action.address == *address);
-        let left: Vec<String> = left
+        let (mut left, mut live) = self.session.plan(self.globals, self.aws).await?;
+        if !left.is_empty()
+            && left.actions.iter().all(only_withdraws)
+            && self.args.target.is_empty()
+        {
+            self.world
+                .progress("Withdrawing permissions that nothing needs any more");
+            self.tidy(&left, &live).await?;
+            (left, live) = self.session.plan(self.globals, self.aws).await?;
+        }
+        drop(live);
+        self.check_left(plan, &left)
+    }
+
+    async fn tidy(&self, plan: &Plan, live: &Live) -> Result<(), Error> {
+        let held = self.lock(live).await?;
+        let journal = Journal::begin(&self.journal, &id_of(plan), world::now);
+        let run = Run {
+            aws: self.aws,
+            live: &live.state,
+            journal: journal.map_err(Error::failed)?,
+            held,
+            lock: None,
+            on: &mut |event| self.tell(&event),
+        };
+        match run.run(plan).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::failed(error)),
+        }
+    }
+
+    fn check_left(&self, plan: &Plan, left: &Plan) -> Result<Outcome, Error> {
+        let of_plan = |address: &Address| plan.actions.iter().any(|a| a.address == *address);
+        let different: Vec<String> = left
             .actions
             .iter()
             .filter(|action| of_plan(&action.address))
@@ -411,12 +483,38 @@ impl Apply<'_> {
                 format!("{} ({})", action.address, paths.join(", "))
             })
             .collect();
-        if left.is_empty() {
-            return Ok(Outcome::Done);
+        if !different.is_empty() {
+            let what = format!(
+                "after apply something is still different: {}",
+                different.join("; ")
+            );
+            return Err(Error::failed(what).fix(
+                "AWS may need a minute: plan again. If it stays, somebody else is changing it too",
+            ));
         }
-        Err(Error::failed(format!("after apply something is still different: {}", left.join("; ")))
-            .fix("AWS may need a minute: run orgtrail plan. If it stays, somebody else is changing it too"))
+        if !plan.gaps.is_empty() {
+            let held: Vec<String> = plan
+                .held_back
+                .iter()
+                .map(|h| h.address.to_string())
+                .collect();
+            return Err(Error::failed(format!(
+                "held back, because it could not be read: {}",
+                held.join(", ")
+            ))
+            .fix("see the plan above for what could not be read"));
+        }
+        Ok(Outcome::Done)
     }
+}
+
+/// Does an action only take permissions away, with nothing at stake?
+fn only_withdraws(action: &crate::plan::Action) -> bool {
+    let of_policies = action
+        .changes
+        .iter()
+        .all(|change| change.path.starts_with("policy"));
+    action.verb == Verb::Update && of_policies && action.risks.is_empty()
 }
 
 /// The same plan has the same id, whenever it is read.
@@ -436,12 +534,12 @@ async fn release(held: Option<Lock>, aws: &Aws) {
     }
 }
 
-fn locked(error: LockError) -> Error {
+fn locked(error: LockError, globals: &Globals) -> Error {
     match &error {
         LockError::Held(holder) => {
             let fix = format!(
-                "wait with --lock-timeout SECONDS; if that run is dead: orgtrail unlock {}",
-                holder.id
+                "wait with --lock-timeout SECONDS; if that run is dead: {}",
+                globals.command(&format!("unlock {}", holder.id))
             );
             Error::failed(format!("another apply holds the lock: {error}")).fix(fix)
         }

@@ -3,10 +3,13 @@
 mod apply;
 mod check;
 mod completions;
+mod cost;
+mod cost_inputs;
 mod drift;
 mod init;
 mod plan;
 mod policies;
+mod prices;
 mod sandbox;
 mod schema;
 mod session;
@@ -20,6 +23,9 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{Error, Outcome};
 use crate::world::{ColorChoice, World};
+
+/// Where `--sandbox` keeps its state.
+const SANDBOX: &str = ".orgtrail/sandbox";
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done or nothing to do · 1 error, wrong usage included · 2 changes or drift (with --detailed-exitcode) · \
@@ -47,7 +53,7 @@ pub struct Globals {
     )]
     spec: Vec<PathBuf>,
     /// Work on the embedded sandbox, not on AWS; its state is kept in DIR
-    #[arg(long, global = true, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = ".orgtrail/sandbox")]
+    #[arg(long, global = true, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = SANDBOX)]
     sandbox: Option<PathBuf>,
     /// Colour the output
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
@@ -67,6 +73,39 @@ pub struct Globals {
     data_dir: PathBuf,
 }
 
+impl Globals {
+    /// A command line that does `command` on the same spec and in the same place as this one.
+    pub fn command(&self, command: &str) -> String {
+        let mut words = vec!["orgtrail".to_owned()];
+        for spec in &self.spec {
+            if spec.as_os_str() != "orgtrail.yaml" {
+                words.push(format!("-f {}", quoted(&spec.display().to_string())));
+            }
+        }
+        match &self.sandbox {
+            Some(folder) if folder.as_os_str() == SANDBOX => words.push("--sandbox".to_owned()),
+            Some(folder) => {
+                words.push(format!(
+                    "--sandbox={}",
+                    quoted(&folder.display().to_string())
+                ));
+            }
+            None => {}
+        }
+        words.push(command.to_owned());
+        words.join(" ")
+    }
+}
+
+/// For a shell.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:=@".contains(c);
+    match text.chars().all(plain) && !text.is_empty() {
+        true => text.to_owned(),
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Write a commented spec to begin with
@@ -75,6 +114,10 @@ enum Command {
     Check(check::Args),
     /// Show what apply would change
     Plan(plan::Args),
+    /// Estimate what a spec costs, offline
+    Cost(Box<cost::Args>),
+    /// List the prices that estimates use
+    Prices(prices::Args),
     /// Show a saved plan
     Show(show::Args),
     /// Make what is live match the spec
@@ -154,6 +197,8 @@ fn run(cli: Cli, world: &World) -> Result<Outcome, Error> {
         Command::Init(args) => init::run(&args, globals, world),
         Command::Check(args) => check::run(&args, globals, world),
         Command::Plan(args) => wait(plan::run(&args, globals, world)),
+        Command::Cost(args) => cost::run(&args, globals, world),
+        Command::Prices(args) => prices::run(&args, world),
         Command::Show(args) => show::run(&args, world),
         Command::Apply(args) => wait(apply::run(&args, globals, world)),
         Command::Drift(args) => wait(drift::run(&args, globals, world)),

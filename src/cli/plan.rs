@@ -6,8 +6,8 @@ use super::session::Session;
 use crate::error::{Error, Outcome};
 use crate::model::Address;
 use crate::plan::{Plan, unconsented};
+use crate::render;
 use crate::world::World;
-use crate::{planner, render};
 
 /// Show what apply would change
 #[derive(Debug, clap::Args)]
@@ -38,7 +38,7 @@ pub enum Format {
 pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
     let session = Session::load(globals, world)?;
     let aws = session.connect(globals).await?;
-    let (mut plan, _) = planner::plan(&aws, &session.spec, &session.sources).await;
+    let (mut plan, _) = session.plan(globals, &aws).await?;
     check_targets(&args.target, &plan)?;
     plan.target(&args.target);
     if let Some(path) = &args.out {
@@ -47,7 +47,7 @@ pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcom
     print(&plan, args.format, world)?;
     session.tell_consents(&plan, world);
     if args.format == Format::Text {
-        tell_next(&plan, args, &session, world);
+        tell_next(&plan, args, globals, &session, world);
     }
     Ok(outcome(&plan, args.detailed_exitcode, args.strict))
 }
@@ -101,7 +101,7 @@ pub fn check_targets(targets: &[Address], plan: &Plan) -> Result<(), Error> {
     Ok(())
 }
 
-fn tell_next(plan: &Plan, args: &Args, session: &Session, world: &World) {
+fn tell_next(plan: &Plan, args: &Args, globals: &Globals, session: &Session, world: &World) {
     let open = unconsented(plan, &session.consents(&[])).into_iter();
     let mut open: Vec<&str> = open.map(|(_, note)| note.risk.name()).collect();
     open.sort_unstable();
@@ -112,12 +112,16 @@ fn tell_next(plan: &Plan, args: &Args, session: &Session, world: &World) {
         return;
     }
     let flags: String = open.iter().map(|risk| format!(" --allow {risk}")).collect();
+    let apply = |rest: String| globals.command(&format!("apply{flags}{rest}"));
     let next = match &args.out {
-        Some(path) => format!(
-            "To carry out exactly this plan: orgtrail apply{flags} {}",
-            path.display()
-        ),
-        None => format!("To carry it out: orgtrail apply{flags}"),
+        Some(path) => {
+            let file = super::quoted(&path.display().to_string());
+            format!(
+                "To carry out exactly this plan: {}",
+                apply(format!(" {file}"))
+            )
+        }
+        None => format!("To carry it out: {}", apply(String::new())),
     };
     world.progress(&next);
 }

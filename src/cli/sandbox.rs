@@ -7,8 +7,6 @@ use crate::error::{Error, Outcome};
 use crate::sandbox::{self, ServeOptions};
 use crate::world::World;
 
-const DEFAULT_FOLDER: &str = ".orgtrail/sandbox";
-
 /// Look after the embedded sandbox
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -73,7 +71,7 @@ struct Serve {
 
 pub fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
     let folder = globals.sandbox.clone();
-    let folder = folder.unwrap_or_else(|| PathBuf::from(DEFAULT_FOLDER));
+    let folder = folder.unwrap_or_else(|| PathBuf::from(super::SANDBOX));
     match &args.command {
         Command::Init => init(&folder, world),
         Command::Call(call) => call_on(call, &folder, world),

@@ -4,9 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Globals;
+use super::cost_inputs::Inputs;
 use crate::aws::{self, Aws, Connector};
+use crate::costing;
 use crate::diag;
 use crate::error::Error;
+use crate::live::Live;
+use crate::live_spec::live_spec;
 use crate::model::Risk;
 use crate::plan::{Consent, Plan, unconsented};
 use crate::planner;
@@ -44,6 +48,22 @@ impl Session {
         };
         let logins = planner::logins(&self.spec);
         Ok(aws::connect(&logins, &connector).await?)
+    }
+
+    /// A plan of what is live now, with what it changes of the bill where the spec names volumes.
+    pub async fn plan(&self, globals: &Globals, aws: &Aws) -> Result<(Plan, Live), Error> {
+        let (mut plan, live) = planner::plan(aws, &self.spec, &self.sources).await;
+        if self.spec.volumes.is_some() {
+            let inputs = Inputs::load(&self.spec, globals, None, None)?;
+            let before = live_spec(&self.spec, &live.state);
+            let Inputs {
+                volumes,
+                note,
+                book,
+            } = &inputs;
+            plan.cost = Some(costing::plan_cost(&self.spec, &before, volumes, note, book));
+        }
+        Ok((plan, live))
     }
 
     /// Consents of the spec that are still valid today, and those of the command line.

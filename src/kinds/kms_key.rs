@@ -4,8 +4,8 @@ use futures_util::future::{join_all, join3};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Found, Kind, Outputs, Target, Wanted};
-use crate::aws::{Aws, AwsError, at};
+use super::{Found, Kind, Outputs, Pending, Target, Wanted};
+use crate::aws::{Aws, AwsError, TIMEOUT, UNREACHABLE, at};
 use crate::model::{OWNER_TAG, Place, Risk, RiskNote};
 use crate::policy;
 use crate::spec::Spec;
@@ -59,8 +59,9 @@ impl Kind for KmsKey {
         .collect()
     }
 
-    fn adopt(desired: &mut Attrs, live: &Attrs) {
-        super::merge_policy(&mut desired.policy, &live.policy);
+    fn adopt(desired: &mut Attrs, live: &Attrs, pending: &Pending) {
+        let tagged = live.tags.contains_key(OWNER_TAG);
+        super::merge_policy(&mut desired.policy, &live.policy, tagged, pending);
         super::keep_foreign_tags(&mut desired.tags, &live.tags);
         if desired.description.is_empty() {
             desired.description.clone_from(&live.description);
@@ -90,6 +91,7 @@ impl Kind for KmsKey {
         let Some(metadata) = describe(aws, place, alias).await? else {
             return Ok(None);
         };
+        check_fitness(place, alias, &metadata)?;
         let key_id = metadata.key_id();
         let (policy, rotation_days, tags) = join3(
             get_policy(aws, place, key_id),
@@ -162,6 +164,37 @@ fn uses_bucket_of(spec: &Spec, trail: &crate::spec::types::Trail, key: &str) -> 
     bucket.is_some_and(|bucket| bucket.key.as_deref() == Some(key))
 }
 
+/// CloudTrail and S3 take symmetric keys of the customer only.
+fn check_fitness(
+    place: &Place,
+    alias: &str,
+    key: &aws_sdk_kms::types::KeyMetadata,
+) -> Result<(), AwsError> {
+    use aws_sdk_kms::types::{KeyManagerType, KeyUsageType};
+    let what = if key
+        .key_usage()
+        .is_some_and(|usage| *usage != KeyUsageType::EncryptDecrypt)
+    {
+        "is not for encryption"
+    } else if key.key_manager() == Some(&KeyManagerType::Aws) {
+        "is managed by AWS and takes no policy of ours"
+    } else if key
+        .key_spec()
+        .is_some_and(|spec| spec.as_str() != "SYMMETRIC_DEFAULT")
+    {
+        "is not symmetric"
+    } else {
+        return Ok(());
+    };
+    let message = format!("the key behind {alias} {what}; name another alias");
+    Err(AwsError::new(
+        "kms:DescribeKey",
+        place,
+        "InvalidKey",
+        message,
+    ))
+}
+
 async fn describe(
     aws: &Aws,
     place: &Place,
@@ -230,10 +263,7 @@ async fn get_tags(aws: &Aws, place: &Place, key_id: &str) -> Result<Tags, AwsErr
 /// CreateKey cannot be repeated safely and CreateAlias comes after it, so a key without alias from an earlier try is
 /// looked for first.
 async fn create(aws: &Aws, target: &Target<'_>, attrs: &Attrs) -> Result<Outputs, AwsError> {
-    let arn = match find_unfinished(aws, target.place, attrs).await? {
-        Some(arn) => arn,
-        None => create_key(aws, target, attrs).await?,
-    };
+    let arn = create_key(aws, target, attrs).await?;
     create_alias(aws, target, &arn).await?;
     put_rotation(aws, target.place, &arn, attrs.rotation_days).await?;
     Ok(Outputs::from([(ARN.to_owned(), arn)]))
@@ -243,36 +273,50 @@ async fn create_key(aws: &Aws, target: &Target<'_>, attrs: &Attrs) -> Result<Str
     let once = aws_sdk_kms::config::Builder::new()
         .retry_config(aws_sdk_kms::config::retry::RetryConfig::disabled());
     let place = target.place;
-    // MalformedPolicyDocument: a principal that was just created may not be known to KMS yet.
-    crate::aws::until_consistent(
-        aws.retry,
-        &["MalformedPolicyDocument", "Throttling"],
-        || async {
-            let answer = aws
-                .kms(place)
-                .create_key()
-                .description(&attrs.description)
-                .multi_region(attrs.multi_region)
-                .policy(attrs.policy.to_string())
-                .set_tags(Some(sdk_tags(&attrs.tags)))
-                .customize()
-                .config_override(once.clone())
-                .send()
-                .await
-                .map_err(at(place, "kms:CreateKey"));
-            match answer {
-                Ok(answer) => {
-                    let metadata = answer.key_metadata;
-                    Ok(metadata.and_then(|key| key.arn).unwrap_or_default())
-                }
-                // The answer may have been lost after the key was made.
-                Err(error) => match find_unfinished(aws, place, attrs).await {
-                    Ok(Some(arn)) => Ok(arn),
-                    _ => Err(error),
-                },
+    // MalformedPolicyDocument: a principal that was just created may not be known to KMS yet. The others are what the
+    // SDK tries again by itself where that can make nothing twice.
+    const AGAIN: [&str; 8] = [
+        "MalformedPolicyDocument",
+        "Throttling",
+        "ServiceUnavailable",
+        "InternalFailure",
+        "KMSInternal",
+        "DependencyTimeout",
+        UNREACHABLE,
+        TIMEOUT,
+    ];
+    crate::aws::until_consistent(aws.retry, &AGAIN, || async {
+        // By an earlier apply, or by a try whose answer was lost.
+        if let Some(arn) = find_unfinished(aws, place, attrs).await? {
+            // Made for what the spec said then.
+            put_policy(aws, place, &arn, &attrs.policy).await?;
+            put_tags(aws, place, &arn, &Tags::new(), &attrs.tags).await?;
+            return Ok(arn);
+        }
+        let answer = aws
+            .kms(place)
+            .create_key()
+            .description(&attrs.description)
+            .multi_region(attrs.multi_region)
+            .policy(attrs.policy.to_string())
+            .set_tags(Some(sdk_tags(&attrs.tags)))
+            .customize()
+            .config_override(once.clone())
+            .send()
+            .await
+            .map_err(at(place, "kms:CreateKey"));
+        match answer {
+            Ok(answer) => {
+                let metadata = answer.key_metadata;
+                Ok(metadata.and_then(|key| key.arn).unwrap_or_default())
             }
-        },
-    )
+            // The answer may have been lost after the key was made.
+            Err(error) => match find_unfinished(aws, place, attrs).await {
+                Ok(Some(arn)) => Ok(arn),
+                _ => Err(error),
+            },
+        }
+    })
     .await
 }
 
@@ -348,16 +392,7 @@ async fn update(
         enable(aws, place, arn, &before.state).await?;
     }
     if before.policy != after.policy {
-        crate::aws::until_consistent(aws.retry, &["MalformedPolicyDocument"], || async {
-            kms.put_key_policy()
-                .key_id(arn)
-                .policy_name("default")
-                .policy(after.policy.to_string())
-                .send()
-                .await
-                .map_err(at(place, "kms:PutKeyPolicy"))
-        })
-        .await?;
+        put_policy(aws, place, arn, &after.policy).await?;
     }
     if before.description != after.description {
         kms.update_key_description()
@@ -372,6 +407,22 @@ async fn update(
     }
     put_tags(aws, place, arn, &before.tags, &after.tags).await?;
     Ok(target.outputs.clone())
+}
+
+async fn put_policy(aws: &Aws, place: &Place, arn: &str, policy: &Value) -> Result<(), AwsError> {
+    // A principal that was just created may not be known to KMS yet.
+    crate::aws::until_consistent(aws.retry, &["MalformedPolicyDocument"], || async {
+        aws.kms(place)
+            .put_key_policy()
+            .key_id(arn)
+            .policy_name("default")
+            .policy(policy.to_string())
+            .send()
+            .await
+            .map_err(at(place, "kms:PutKeyPolicy"))
+    })
+    .await?;
+    Ok(())
 }
 
 async fn enable(aws: &Aws, place: &Place, arn: &str, state: &str) -> Result<(), AwsError> {

@@ -9,9 +9,9 @@ use aws_sdk_s3::types as s3;
 
 use super::log_bucket_lifecycle as lifecycle;
 use super::log_bucket_write::{Writer, create};
-use super::{Found, Kind, Outputs, Target, Wanted};
+use super::{Found, Kind, Outputs, Pending, Target, Wanted};
 use crate::aws::{Aws, AwsError, at};
-use crate::model::{Address, Place, Risk, RiskNote, Text};
+use crate::model::{Address, OWNER_TAG, Place, Risk, RiskNote, Text};
 use crate::policy;
 use crate::spec::Spec;
 use crate::spec::types::{self, Tags};
@@ -75,10 +75,11 @@ impl Kind for LogBucket {
             .collect()
     }
 
-    fn adopt(desired: &mut Attrs, live: &Attrs) {
-        super::merge_policy(&mut desired.policy, &live.policy);
+    fn adopt(desired: &mut Attrs, live: &Attrs, pending: &Pending) {
+        let tagged = live.tags.contains_key(OWNER_TAG);
+        super::merge_policy(&mut desired.policy, &live.policy, tagged, pending);
         super::keep_foreign_tags(&mut desired.tags, &live.tags);
-        lifecycle::adopt(&mut desired.lifecycle, &live.lifecycle);
+        lifecycle::adopt(&mut desired.lifecycle, &live.lifecycle, tagged);
         if desired.transition_default_minimum_object_size.is_none() {
             desired.transition_default_minimum_object_size =
                 live.transition_default_minimum_object_size.clone();
@@ -98,12 +99,19 @@ impl Kind for LogBucket {
         if let (Some(before), Some(after)) = (before, after) {
             risks.extend(super::policy_risks(&before.policy, &after.policy));
             risks.extend(history_risks(before, after));
-            if before.encryption.algorithm == "aws:kms" && after.encryption.algorithm != "aws:kms" {
+            if before.encryption.algorithm.starts_with("aws:kms")
+                && !after.encryption.algorithm.starts_with("aws:kms")
+            {
                 let why = "new objects are no longer encrypted with the KMS key";
                 risks.push(RiskNote::new(Risk::WeakensPolicy, why));
             }
         }
         risks.extend(lock_risk(before, after));
+        let logged = |attrs: Option<&Attrs>| attrs.is_some_and(|a| a.access_logging.is_some());
+        if logged(before) && after.is_some() && !logged(after) {
+            let why = "accesses to the log are no longer logged";
+            risks.push(RiskNote::new(Risk::WeakensPolicy, why));
+        }
         risks
     }
 
@@ -267,7 +275,10 @@ fn adopt_encryption(desired: &mut Encryption, live: &Encryption) {
 
 fn history_risks(before: &Attrs, after: &Attrs) -> Vec<RiskNote> {
     let mut risks = Vec::new();
-    if lifecycle::shortens(&before.lifecycle, &after.lifecycle) {
+    // The policy comes last: without one, this is our own bucket whose creation was cut short, and keeps nothing yet.
+    let empty = before.tags.get(OWNER_TAG) == after.tags.get(OWNER_TAG)
+        && before.policy == super::own_policy(Vec::new());
+    if !empty && lifecycle::shortens(&before.lifecycle, &after.lifecycle) {
         let why = "lifecycle rules delete log files that are kept today, or delete them earlier";
         risks.push(RiskNote::new(Risk::DeletesHistory, why));
     }
@@ -298,6 +309,21 @@ fn history_risks(before: &Attrs, after: &Attrs) -> Vec<RiskNote> {
 fn lock_risk(before: Option<&Attrs>, after: Option<&Attrs>) -> Option<RiskNote> {
     let had = before.is_some_and(|attrs| attrs.object_lock.is_some());
     let has = after.is_some_and(|attrs| attrs.object_lock.is_some());
+    let compliance = |attrs: Option<&Attrs>| {
+        let lock = attrs.and_then(|attrs| attrs.object_lock.as_ref());
+        lock.filter(|lock| lock.mode.as_deref() == Some("COMPLIANCE"))
+            .cloned()
+    };
+    if let Some(lock) = compliance(after).filter(|lock| compliance(before).as_ref() != Some(lock)) {
+        let period = match (lock.days, lock.years) {
+            (Some(days), _) => format!("{days} days"),
+            (None, years) => format!("{} years", years.unwrap_or_default()),
+        };
+        let why = format!(
+            "in COMPLIANCE mode nobody, not even the root user, can delete a log file for {period}"
+        );
+        return Some(RiskNote::new(Risk::OneWay, why));
+    }
     (has && !had).then(|| RiskNote::new(Risk::OneWay, "Object Lock can never be switched off"))
 }
 

@@ -5,7 +5,10 @@ use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
 use aws_sdk_s3::types as s3;
 use serde_json::{Map, Value, json};
 
-use crate::lifecycle::{LifecycleRule, NoncurrentVersionExpiration, expand};
+use crate::lifecycle::{
+    LifecycleRule, NoncurrentVersionExpiration, NoncurrentVersionTransition, StorageClass,
+    Transition, expand,
+};
 
 /// Marks the rules that a spec owns; S3 rules have no tags.
 const OWN_ID_PREFIX: &str = "orgtrail/";
@@ -14,9 +17,15 @@ pub fn rules_of(rules: &[LifecycleRule]) -> Vec<Value> {
     expand(rules).iter().map(rule_of).collect()
 }
 
-/// Keeps the rules of others, in their place before ours.
-pub fn adopt(desired: &mut Vec<Value>, live: &[Value]) {
-    let foreign = live.iter().filter(|rule| !is_own(rule)).cloned();
+/// Keeps the rules of others, in their place before ours. On a bucket without our tag every rule is somebody else's, but
+/// for those that ours replace.
+pub fn adopt(desired: &mut Vec<Value>, live: &[Value], tagged: bool) {
+    let replaced = |rule: &Value| desired.iter().any(|ours| ours["ID"] == rule["ID"]);
+    let foreign = live.iter().filter(|rule| match tagged {
+        true => !is_own(rule),
+        false => !replaced(rule),
+    });
+    let foreign = foreign.cloned();
     let mut rules: Vec<Value> = foreign.collect();
     rules.append(desired);
     // The order of rules means nothing to S3.
@@ -40,17 +49,25 @@ fn is_own(rule: &Value) -> bool {
 
 /// Would something that is kept today be deleted, or deleted earlier?
 pub fn shortens(before: &[Value], after: &[Value]) -> bool {
-    let rules = |rules: &[Value]| rules.iter().map(deletions_of).collect::<Vec<_>>();
-    crate::lifecycle::shortens(&rules(before), &rules(after))
+    crate::lifecycle::shortens(&to_rules(before), &to_rules(after))
 }
 
-/// What a rule deletes, rules of others included; transitions delete nothing.
-fn deletions_of(rule: &Value) -> LifecycleRule {
+/// The rules of a bucket, those of others included, in the spec's words.
+pub fn to_rules(rules: &[Value]) -> Vec<LifecycleRule> {
+    rules.iter().map(to_rule).collect()
+}
+
+fn to_rule(rule: &Value) -> LifecycleRule {
     let filter = &rule["Filter"];
     let filter = filter.get("And").unwrap_or(filter);
     let tags = items(&filter["Tags"]).chain(filter.get("Tag"));
     let number = |value: &Value| value.as_u64().and_then(|n| u32::try_from(n).ok());
+    let class = |transition: &Value| {
+        let name = transition["StorageClass"].as_str().unwrap_or_default();
+        StorageClass::from(name.to_owned())
+    };
     let noncurrent = &rule["NoncurrentVersionExpiration"];
+    let id = rule["ID"].as_str().unwrap_or_default();
     LifecycleRule {
         enabled: rule["Status"] == "Enabled",
         prefix: text(&filter["Prefix"]).or_else(|| text(&rule["Prefix"])),
@@ -59,15 +76,37 @@ fn deletions_of(rule: &Value) -> LifecycleRule {
             .collect(),
         object_size_greater_than: filter["ObjectSizeGreaterThan"].as_u64(),
         object_size_less_than: filter["ObjectSizeLessThan"].as_u64(),
+        transitions: items(&rule["Transitions"])
+            .map(|transition| Transition {
+                days: number(&transition["Days"]),
+                date: text(&transition["Date"]),
+                storage_class: class(transition),
+                object_size_greater_than: None,
+                object_size_less_than: None,
+            })
+            .collect(),
         expiration_days: number(&rule["Expiration"]["Days"]),
         expiration_date: text(&rule["Expiration"]["Date"]),
+        expired_object_delete_marker: rule["Expiration"]["ExpiredObjectDeleteMarker"] == true,
+        noncurrent_version_transitions: items(&rule["NoncurrentVersionTransitions"])
+            .filter_map(|transition| {
+                Some(NoncurrentVersionTransition {
+                    noncurrent_days: number(&transition["NoncurrentDays"])?,
+                    storage_class: class(transition),
+                    newer_noncurrent_versions: number(&transition["NewerNoncurrentVersions"]),
+                })
+            })
+            .collect(),
         noncurrent_version_expiration: number(&noncurrent["NoncurrentDays"]).map(|days| {
             NoncurrentVersionExpiration {
                 noncurrent_days: days,
                 newer_noncurrent_versions: number(&noncurrent["NewerNoncurrentVersions"]),
             }
         }),
-        ..LifecycleRule::new(rule["ID"].as_str().unwrap_or_default())
+        abort_incomplete_multipart_upload_days: number(
+            &rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"],
+        ),
+        ..LifecycleRule::new(id.strip_prefix(OWN_ID_PREFIX).unwrap_or(id))
     }
 }
 
@@ -84,7 +123,7 @@ fn rule_of(rule: &LifecycleRule) -> Value {
             .map(|transition| {
                 object(&[
                     ("Days", transition.days.map(Value::from)),
-                    ("Date", transition.date.clone().map(Value::from)),
+                    ("Date", midnight(&transition.date)),
                     (
                         "StorageClass",
                         Some(transition.storage_class.as_str().into()),
@@ -97,7 +136,7 @@ fn rule_of(rule: &LifecycleRule) -> Value {
     }
     let expiration = object(&[
         ("Days", rule.expiration_days.map(Value::from)),
-        ("Date", rule.expiration_date.clone().map(Value::from)),
+        ("Date", midnight(&rule.expiration_date)),
         (
             "ExpiredObjectDeleteMarker",
             rule.expired_object_delete_marker
@@ -145,6 +184,15 @@ fn rule_of(rule: &LifecycleRule) -> Value {
         json.insert("AbortIncompleteMultipartUpload".into(), abort);
     }
     Value::Object(json)
+}
+
+/// A day of the spec as S3 writes it.
+fn midnight(date: &Option<String>) -> Option<Value> {
+    let date = date.as_ref()?;
+    Some(match date.len() {
+        10 => format!("{date}T00:00:00Z").into(),
+        _ => date.clone().into(),
+    })
 }
 
 /// One predicate stands alone, several stand under `And` (LifecycleRuleFilter of the S3 API).
@@ -456,12 +504,7 @@ fn date_of(value: &Value) -> Result<Option<DateTime>, String> {
     let Some(text) = value.as_str() else {
         return Ok(None);
     };
-    // The spec writes days as 2027-01-31; S3 wants midnight UTC.
-    let text = match text.len() {
-        10 => format!("{text}T00:00:00Z"),
-        _ => text.to_owned(),
-    };
-    DateTime::from_str(&text, DateTimeFormat::DateTime)
+    DateTime::from_str(text, DateTimeFormat::DateTime)
         .map(Some)
         .map_err(|error| format!("{text} is not a date: {error}"))
 }

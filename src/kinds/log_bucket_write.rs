@@ -69,7 +69,11 @@ impl Writer<'_> {
                 before.is_none_or(|before| before.$field != after.$field)
             };
         }
-        // Protection first, then what lets CloudTrail in.
+        // The owner tag first: with it, an apply that is cut short knows its own statements again. Then protection and
+        // lifecycle, then what lets CloudTrail in: a bucket of ours without a policy has never kept a log.
+        if changed!(tags) {
+            self.put_tags(&after.tags).await?;
+        }
         if changed!(block_public_access) {
             self.block_public_access().await?;
         }
@@ -85,22 +89,19 @@ impl Writer<'_> {
         if changed!(object_lock) && after.object_lock.is_some() {
             self.put_object_lock(after).await?;
         }
-        if changed!(policy) {
-            self.put_policy(&after.policy).await?;
-        }
         let lifecycle_changed =
             changed!(lifecycle) || changed!(transition_default_minimum_object_size);
         if lifecycle_changed && !(before.is_none() && after.lifecycle.is_empty()) {
             self.put_lifecycle(after).await?;
+        }
+        if changed!(policy) {
+            self.put_policy(&after.policy).await?;
         }
         if changed!(access_logging) && !(before.is_none() && after.access_logging.is_none()) {
             self.put_access_logging(after).await?;
         }
         if before.is_some() && changed!(requester_pays) {
             self.owner_pays().await?;
-        }
-        if changed!(tags) {
-            self.put_tags(&after.tags).await?;
         }
         Ok(())
     }
@@ -197,7 +198,7 @@ impl Writer<'_> {
                 .await
                 .map_err(at(self.place, "s3:GetBucketPolicy"))?;
             let live = parse_policy(answer.policy().unwrap_or_default(), call, self.place)?;
-            if live == *policy {
+            if same_meaning(&live, policy) {
                 return Ok(());
             }
             let message = "the policy that was just written is not there yet";
@@ -256,5 +257,17 @@ impl Writer<'_> {
             .collect();
         let tagging = s3::Tagging::builder().set_tag_set(Some(tags)).build();
         put!(self, put_bucket_tagging, "s3:PutBucketTagging", .set_tagging(tagging.as_ref().ok().cloned()))
+    }
+}
+
+/// S3 may spell a policy in its own way.
+fn same_meaning(live: &Value, wanted: &Value) -> bool {
+    use crate::policy::{Policy, same_meaning};
+    match (
+        Policy::from_json(live.clone()),
+        Policy::from_json(wanted.clone()),
+    ) {
+        (Ok(live), Ok(wanted)) => same_meaning(&live, &wanted),
+        _ => live == wanted,
     }
 }

@@ -1,6 +1,7 @@
 //! The kinds of resources that orgtrail keeps, one file each: how the spec derives it, what of it others may own, what a
 //! change risks, and how to read, put and delete it. A new kind is its file, one line in [`ALL`] and its scenario test.
 
+mod grants;
 pub mod kms_key;
 pub mod log_bucket;
 mod log_bucket_lifecycle;
@@ -22,6 +23,9 @@ use crate::aws::{Aws, AwsError};
 use crate::model::{Address, OWNER_TAG, Place, Resource, RiskNote};
 use crate::spec::Spec;
 use crate::spec::types::Tags;
+
+pub use grants::Pending;
+pub use log_bucket_lifecycle::to_rules as lifecycle_rules;
 
 /// Every kind, in the order in which resources that nothing else orders are created.
 pub const ALL: &[&dyn AnyKind] = &[
@@ -63,7 +67,7 @@ pub trait Kind {
     fn desired(spec: &Spec) -> Vec<Wanted<Self::Attrs>>;
     /// Takes over what the spec leaves to others or does not say, and the live spelling of what means the same. After
     /// this, equality decides what changes.
-    fn adopt(desired: &mut Self::Attrs, live: &Self::Attrs);
+    fn adopt(desired: &mut Self::Attrs, live: &Self::Attrs, pending: &Pending);
     /// Why a field of an existing resource cannot be changed, if it cannot.
     fn fixed(field: &str) -> Option<&'static str> {
         let _ = field;
@@ -119,7 +123,7 @@ pub type Reading = Result<Option<Resource>, AwsError>;
 pub trait AnyKind: Sync {
     fn name(&self) -> &'static str;
     fn desired(&self, spec: &Spec) -> Vec<(Address, Resource)>;
-    fn adopt(&self, desired: &mut Value, live: &Value);
+    fn adopt(&self, desired: &mut Value, live: &Value, pending: &Pending);
     fn fixed(&self, field: &str) -> Option<&'static str>;
     fn risks(&self, before: Option<&Value>, after: Option<&Value>) -> Vec<RiskNote>;
     fn read<'a>(
@@ -181,9 +185,9 @@ impl<K: Kind + Sync> AnyKind for Erased<K> {
             .collect()
     }
 
-    fn adopt(&self, desired: &mut Value, live: &Value) {
+    fn adopt(&self, desired: &mut Value, live: &Value, pending: &Pending) {
         if let (Ok(mut wanted), Ok(live)) = (decode::<K>(desired), decode::<K>(live)) {
-            K::adopt(&mut wanted, &live);
+            K::adopt(&mut wanted, &live, pending);
             *desired = to_value(&wanted);
         }
     }
@@ -320,7 +324,9 @@ fn parse_policy(text: &str, call: &str, place: &Place) -> Result<Value, AwsError
 }
 
 /// Adds the statements of others to ours; keeps the live document where nothing of its meaning changes.
-fn merge_policy(desired: &mut Value, live: &Value) {
+///
+/// On a resource without our tag somebody wrote the statements by hand, also those whose Sid looks like ours.
+fn merge_policy(desired: &mut Value, live: &Value, tagged: bool, pending: &Pending) {
     use crate::policy::{Policy, merge, same_meaning};
     let (Ok(ours), Ok(theirs)) = (
         Policy::from_json(desired.clone()),
@@ -328,7 +334,17 @@ fn merge_policy(desired: &mut Value, live: &Value) {
     ) else {
         return;
     };
-    let merged = merge(Some(&theirs), &ours.statements);
+    let mut ours = ours.statements;
+    grants::keep_pending(&mut ours, &theirs, pending);
+    let mut merged = merge(Some(&theirs), &ours);
+    if !tagged {
+        let by_hand = theirs
+            .statements
+            .iter()
+            .filter(|statement| statement.is_own());
+        let by_hand = by_hand.filter(|old| ours.iter().all(|new| new.sid() != old.sid()));
+        merged.statements.extend(by_hand.cloned());
+    }
     *desired = if same_meaning(&merged, &theirs) {
         live.clone()
     } else {

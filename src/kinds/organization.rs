@@ -4,7 +4,7 @@
 use futures_util::future::join3;
 use serde::{Deserialize, Serialize};
 
-use super::{Found, Kind, Outputs, Target, Wanted};
+use super::{Found, Kind, Outputs, Pending, Target, Wanted};
 use crate::aws::{Aws, AwsError, at};
 use crate::model::{Place, RiskNote};
 use crate::spec::Spec;
@@ -48,7 +48,7 @@ impl Kind for OrganizationAccess {
         }]
     }
 
-    fn adopt(_: &mut Attrs, _: &Attrs) {}
+    fn adopt(_: &mut Attrs, _: &Attrs, _: &Pending) {}
 
     fn fixed(field: &str) -> Option<&'static str> {
         (field == "organization_id").then_some(

@@ -13,7 +13,7 @@ use tokio::join;
 
 use super::trail_sdk as sdk;
 use super::trail_write::Writer;
-use super::{Found, Kind, Outputs, Target, Wanted};
+use super::{Found, Kind, Outputs, Pending, Target, Wanted};
 use crate::aws::{Aws, AwsError, at};
 use crate::model::{Address, OWNER_TAG, Place, Risk, RiskNote, Text};
 use crate::policy;
@@ -61,7 +61,7 @@ impl Kind for Trail {
             .collect()
     }
 
-    fn adopt(desired: &mut Attrs, live: &Attrs) {
+    fn adopt(desired: &mut Attrs, live: &Attrs, _: &Pending) {
         super::keep_foreign_tags(&mut desired.tags, &live.tags);
         if selectors::equivalent(&desired.selectors, &live.selectors) {
             desired.selectors = live.selectors.clone();
@@ -74,8 +74,11 @@ impl Kind for Trail {
     fn risks(before: Option<&Attrs>, after: Option<&Attrs>) -> Vec<RiskNote> {
         match (before, after) {
             (Some(before), Some(after)) => change_risks(before, after),
-            (Some(before), None) if before.logging => {
-                let why = "the trail is deleted";
+            (Some(before), None) => {
+                let why = match before.logging {
+                    true => "the trail is deleted",
+                    false => "the trail is deleted; it is stopped at the moment",
+                };
                 vec![RiskNote::new(Risk::StopsRecording, why)]
             }
             _ => Vec::new(),
@@ -289,7 +292,9 @@ fn change_risks(before: &Attrs, after: &Attrs) -> Vec<RiskNote> {
             add(Risk::NarrowsCoverage, why.to_owned());
         }
     }
-    if !selectors::covers(&after.selectors, &before.selectors) {
+    // A trail that was just created records nothing yet, and still has the selectors that AWS gives to every new one.
+    let is_new = !before.logging && selectors::equivalent(&before.selectors, &Selectors::default());
+    if !is_new && !selectors::covers(&after.selectors, &before.selectors) {
         let lost = selectors::differences(&before.selectors, &after.selectors).lost;
         let why = match lost.is_empty() {
             true => "the new selectors may record less than the old ones".to_owned(),
@@ -312,6 +317,23 @@ fn change_risks(before: &Attrs, after: &Attrs) -> Vec<RiskNote> {
     if before.log_file_validation && !after.log_file_validation {
         let why = "the digest chain ends; log files can no longer be proved unchanged";
         add(Risk::WeakensPolicy, why.to_owned());
+    }
+    let cleared = [
+        (
+            &before.sns_topic,
+            &after.sns_topic,
+            "deliveries are no longer announced on",
+        ),
+        (
+            &before.cloud_watch_logs_group,
+            &after.cloud_watch_logs_group,
+            "events no longer reach the alarms of the log group",
+        ),
+    ];
+    for (was, is, why) in cleared {
+        if !was.is_empty() && is.is_empty() {
+            add(Risk::WeakensPolicy, format!("{why} {was}"));
+        }
     }
     if before.kms_key.is_some() && after.kms_key.is_none() {
         let why = "new log files are no longer encrypted with the KMS key";
@@ -459,7 +481,7 @@ async fn get_tags(aws: &Aws, place: &Place, arn: &str) -> Result<Tags, AwsError>
 }
 
 /// ARNs and home Regions of every trail that the account sees, other Regions included.
-async fn list_trails(aws: &Aws, place: &Place) -> Result<Vec<(String, String)>, AwsError> {
+pub async fn list_trails(aws: &Aws, place: &Place) -> Result<Vec<(String, String)>, AwsError> {
     let mut trails = aws
         .cloudtrail(place)
         .list_trails()
@@ -477,6 +499,15 @@ async fn list_trails(aws: &Aws, place: &Place) -> Result<Vec<(String, String)>, 
 /// Members see organization trails that are not theirs to change.
 fn owned_by(spec: &Spec, place: &Place, arn: &str) -> bool {
     let owner = arn.split(':').nth(4).unwrap_or_default();
-    let management = spec.management_account().map(|name| spec.account_id(name));
-    owner == place.account_id || Some(owner) == management
+    if owner == place.account_id {
+        return true;
+    }
+    // An organization trail made by a delegated administrator belongs to the management account. Where that account is
+    // in the spec itself, it is the one to ask.
+    let of_spec = spec.accounts.values().any(|account| account.id == owner);
+    let administrator = spec
+        .trails
+        .values()
+        .any(|trail| trail.organization && trail.account == place.account);
+    !of_spec && administrator
 }

@@ -27,6 +27,9 @@ const NOT_YET: [&str; 11] = [
     "Conflict",
 ];
 
+/// What calls answer until CloudTrail "has had time to fully load the resource" (ConflictException, CloudTrail API).
+const NOT_LOADED: [&str; 2] = ["TrailNotFound", "Conflict"];
+
 pub struct Writer<'a> {
     pub aws: &'a Aws,
     pub place: &'a Place,
@@ -82,13 +85,17 @@ impl Writer<'_> {
         }
     }
 
-    /// The destination first, then what is recorded, and recording itself last.
+    /// The destination first, then what is recorded, then recording itself.
     pub async fn update(&self, before: &Attrs, after: &Attrs) -> Result<(), AwsError> {
         if fields_differ(before, after) {
             self.update_trail(before, after).await?;
         }
         if before.selectors != after.selectors {
             self.put_selectors(&after.selectors).await?;
+        }
+        // Recording waits for nothing that is not needed for it.
+        if !before.logging && after.logging {
+            self.start_logging().await?;
         }
         if before.insights != after.insights {
             self.put_insights(&after.insights).await?;
@@ -97,10 +104,9 @@ impl Writer<'_> {
             self.put_aggregation(after).await?;
         }
         self.put_tags(&before.tags, &after.tags).await?;
-        match (before.logging, after.logging) {
-            (false, true) => self.start_logging().await,
-            (true, false) => self.stop_logging().await,
-            _ => Ok(()),
+        match before.logging && !after.logging {
+            true => self.stop_logging().await,
+            false => Ok(()),
         }
     }
 
@@ -148,15 +154,18 @@ impl Writer<'_> {
                 (None, advanced)
             }
         };
-        self.aws
-            .cloudtrail(self.place)
-            .put_event_selectors()
-            .trail_name(self.arn)
-            .set_event_selectors(basic)
-            .set_advanced_event_selectors(advanced)
-            .send()
-            .await
-            .map_err(at(self.place, "cloudtrail:PutEventSelectors"))?;
+        until_consistent(self.aws.retry, &NOT_LOADED, || async {
+            self.aws
+                .cloudtrail(self.place)
+                .put_event_selectors()
+                .trail_name(self.arn)
+                .set_event_selectors(basic.clone())
+                .set_advanced_event_selectors(advanced.clone())
+                .send()
+                .await
+                .map_err(at(self.place, "cloudtrail:PutEventSelectors"))
+        })
+        .await?;
         Ok(())
     }
 
@@ -202,14 +211,17 @@ impl Writer<'_> {
             true => Vec::new(),
             false => configuration.into_iter().collect(),
         };
-        self.aws
-            .cloudtrail(self.place)
-            .put_event_configuration()
-            .trail_name(self.arn)
-            .set_aggregation_configurations(Some(configurations))
-            .send()
-            .await
-            .map_err(at(self.place, "cloudtrail:PutEventConfiguration"))?;
+        until_consistent(self.aws.retry, &NOT_LOADED, || async {
+            self.aws
+                .cloudtrail(self.place)
+                .put_event_configuration()
+                .trail_name(self.arn)
+                .set_aggregation_configurations(Some(configurations.clone()))
+                .send()
+                .await
+                .map_err(at(self.place, "cloudtrail:PutEventConfiguration"))
+        })
+        .await?;
         Ok(())
     }
 
@@ -243,7 +255,7 @@ impl Writer<'_> {
 
     async fn start_logging(&self) -> Result<(), AwsError> {
         // An organization trail may need a moment until StartLogging knows it.
-        until_consistent(self.aws.retry, &["TrailNotFound", "Conflict"], || async {
+        until_consistent(self.aws.retry, &NOT_LOADED, || async {
             self.aws
                 .cloudtrail(self.place)
                 .start_logging()

@@ -23,6 +23,7 @@ pub struct Wish {
 }
 
 /// Name, digest and time that go into the plan's head.
+#[derive(Clone)]
 pub struct Head {
     pub spec: String,
     pub spec_digest: String,
@@ -63,6 +64,7 @@ pub fn build(
         gaps: live.gaps.clone(),
         held_back: builder.held_back,
         coverage: Vec::new(),
+        cost: None,
         proofs: Vec::new(),
         basis: basis(wishes, live),
     };
@@ -186,19 +188,28 @@ impl Builder<'_> {
         }
     }
 
-    /// Start before stop: a deletion waits for what replaces it, and what only it still needs waits for the deletion.
+    /// Start before stop: a deletion waits for everything of its kind that the spec asks for, and is not done while any
+    /// of that is unknown, because it may be what replaces it.
     fn deletions(&mut self, wishes: &[Wish]) {
         for (address, live) in &self.live.resources {
             if wishes.iter().any(|wish| wish.address == *address) || self.live.is_gap(address) {
                 continue;
             }
-            let replacements = self.replacements(&address.kind);
-            let needed = self.needed_by(&replacements);
-            for action in &mut self.actions {
-                if action.verb != Verb::Delete && !needed.contains(&action.address) {
-                    action.needs.push(address.clone());
-                }
+            let of_kind = |other: &&Address| other.kind == address.kind;
+            let held = self
+                .held_back
+                .iter()
+                .map(|held| &held.address)
+                .find(of_kind);
+            if let Some(other) = held {
+                let why = format!("{other}, which may replace it, is held back");
+                self.held_back.push(HeldBack {
+                    address: address.clone(),
+                    why,
+                });
+                continue;
             }
+            let replacements = wishes.iter().map(|wish| &wish.address).filter(of_kind);
             self.actions.push(Action {
                 address: address.clone(),
                 verb: Verb::Delete,
@@ -206,34 +217,11 @@ impl Builder<'_> {
                 id: live.id.clone(),
                 changes: changes(Some(&live.attrs), None),
                 target: None,
-                needs: replacements,
+                needs: replacements.cloned().collect(),
                 risks: self.rules.risks(&address.kind, Some(&live.attrs), None),
                 origin: None,
             });
         }
-    }
-
-    fn replacements(&self, kind: &str) -> Vec<Address> {
-        let actions = self.actions.iter();
-        let actions =
-            actions.filter(|action| action.verb != Verb::Delete && action.address.kind == kind);
-        actions.map(|action| action.address.clone()).collect()
-    }
-
-    /// `addresses` and everything that their actions need, directly or not.
-    fn needed_by(&self, addresses: &[Address]) -> Vec<Address> {
-        let mut needed = addresses.to_vec();
-        let mut next = 0;
-        while let Some(address) = needed.get(next).cloned() {
-            let action = self.actions.iter().find(|action| action.address == address);
-            for need in action.iter().flat_map(|action| &action.needs) {
-                if !needed.contains(need) {
-                    needed.push(need.clone());
-                }
-            }
-            next += 1;
-        }
-        needed
     }
 }
 

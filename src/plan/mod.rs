@@ -45,6 +45,9 @@ pub struct Plan {
     pub held_back: Vec<HeldBack>,
     /// What starts or stops being recorded.
     pub coverage: Vec<CoverageChange>,
+    /// What it costs, where event volumes are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
     /// What was proved about bucket, key and topic policies.
     pub proofs: Vec<Proved>,
     /// SHA-256 of each live resource that the plan was made from, `absent` or `unknown`.
@@ -126,6 +129,34 @@ pub struct CoverageChange {
     pub gained: Vec<String>,
 }
 
+/// USD a month, as decimal text, in the steady state.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cost {
+    /// Of what is live now.
+    pub before: String,
+    /// Of what the spec asks for.
+    pub after: String,
+    pub increase: String,
+    /// Amounts that are not in `after`, because nobody knows them.
+    pub unknown: usize,
+    /// Where the event counts come from.
+    pub volumes: String,
+    /// Changed lines: what, before, after.
+    pub lines: Vec<CostLine>,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CostLine {
+    pub address: String,
+    pub what: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+}
+
 /// A question about a policy and its answer.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -157,6 +188,11 @@ impl Plan {
                 wanted.extend(action.needs.iter().cloned());
             }
         }
+        self.retain(&wanted);
+    }
+
+    /// Narrows the plan to some resources.
+    pub fn retain(&mut self, wanted: &[Address]) {
         let keep = |address: &Address| wanted.contains(address);
         self.actions.retain(|action| keep(&action.address));
         self.coverage.retain(|change| keep(&change.address));

@@ -1,5 +1,6 @@
 //! What people read. A view turns a result into a [`Doc`]; a backend prints it. Nothing below this module knows a terminal.
 
+pub mod cost;
 mod doc;
 mod plan;
 mod value;

@@ -3,7 +3,7 @@
 use super::value::value;
 use super::{Doc, Line, Style};
 use crate::model::{Gap, RiskNote};
-use crate::plan::{Action, Change, Plan, Verb};
+use crate::plan::{Action, Blocker, Change, Plan, Verb};
 
 /// What is the same for every new resource.
 const NOT_WORTH_SAYING: [&str; 2] = ["policy.Version", "requester_pays"];
@@ -14,6 +14,7 @@ pub fn plan(plan: &Plan) -> Doc {
         push_action(&mut doc, action);
     }
     push_coverage(&mut doc, plan);
+    push_cost(&mut doc, plan);
     push_proofs(&mut doc, plan);
     push_gaps(&mut doc, plan);
     push_blockers(&mut doc, plan);
@@ -171,6 +172,98 @@ fn push_coverage(doc: &mut Doc, plan: &Plan) {
     doc.blank();
 }
 
+/// Changed lines that are worth a line of the reader's time; `orgtrail cost` shows them all.
+const COST_LINES: usize = 8;
+
+fn push_cost(doc: &mut Doc, plan: &Plan) {
+    let Some(cost) = &plan.cost else {
+        return;
+    };
+    let mut head = Line::new(0).hang(2).add(Style::Bold, "Monthly cost: ");
+    head = match cost.lines.is_empty() {
+        true => head.plain(format!("{}, unchanged", usd(&cost.after))),
+        false => head.plain(format!(
+            "{} → {} ({})",
+            usd(&cost.before),
+            usd(&cost.after),
+            signed(&cost.increase)
+        )),
+    };
+    if cost.unknown > 0 {
+        head = head.add(
+            Style::Warning,
+            format!("; {} amounts are unknown and not in it", cost.unknown),
+        );
+    }
+    doc.push(head.add(Style::Dim, format!(" (volumes {})", cost.volumes)));
+    for line in cost.lines.iter().take(COST_LINES) {
+        let side = |amount: &Option<String>| match amount.as_deref() {
+            None | Some("unknown") => "unknown".to_owned(),
+            Some(amount) => usd(amount),
+        };
+        let (style, text) = match (&line.before, &line.after) {
+            (None, after) => (
+                Style::Added,
+                format!("+ {} {}: {}", line.address, line.what, side(after)),
+            ),
+            (before, None) => (
+                Style::Removed,
+                format!("- {} {}: {}", line.address, line.what, side(before)),
+            ),
+            (before, after) => (
+                Style::Changed,
+                format!(
+                    "~ {} {}: {} → {}",
+                    line.address,
+                    line.what,
+                    side(before),
+                    side(after)
+                ),
+            ),
+        };
+        doc.push(
+            Line::new(2)
+                .hang(4)
+                .add(style, &text[..2])
+                .plain(&text[2..]),
+        );
+    }
+    if let Some(more) = cost
+        .lines
+        .len()
+        .checked_sub(COST_LINES)
+        .filter(|more| *more > 0)
+    {
+        doc.push(Line::new(2).add(Style::Dim, format!("and {more} more: orgtrail cost")));
+    }
+    doc.blank();
+}
+
+/// `1234.5678` as `$1234.57`; less than half a cent is said so.
+fn usd(amount: &str) -> String {
+    let (sign, digits) = match amount.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", amount),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let places: String = fraction.chars().chain("0000".chars()).take(4).collect();
+    let Ok(parts) = format!("{whole}{places}").parse::<u128>() else {
+        return format!("{sign}${digits}");
+    };
+    let cents = (parts + 50) / 100;
+    match (cents, parts) {
+        (0, 1..) => format!("{sign}<$0.01"),
+        _ => format!("{sign}${}.{:02}", cents / 100, cents % 100),
+    }
+}
+
+fn signed(amount: &str) -> String {
+    match amount.starts_with('-') {
+        true => usd(amount),
+        false => format!("+{}", usd(amount)),
+    }
+}
+
 fn push_proofs(doc: &mut Doc, plan: &Plan) {
     if plan.proofs.is_empty() {
         return;
@@ -228,22 +321,36 @@ fn push_gap(doc: &mut Doc, gap: &Gap) {
     }
 }
 
+/// Blockers that the policies above do not say already.
 fn push_blockers(doc: &mut Doc, plan: &Plan) {
-    for blocker in &plan.blockers {
+    let said = |blocker: &&Blocker| {
+        let mut failed = plan
+            .proofs
+            .iter()
+            .filter(|proof| proof.holds == Some(false));
+        failed.any(|proof| proof.address == blocker.address && proof.fix == blocker.fix)
+    };
+    let blockers: Vec<&Blocker> = plan
+        .blockers
+        .iter()
+        .filter(|blocker| !said(blocker))
+        .collect();
+    for blocker in &blockers {
         let line = Line::new(2).hang(4).add(Style::Error, "✗ ");
         doc.push(line.plain(format!("{}: {}", blocker.address, blocker.what)));
         if let Some(fix) = &blocker.fix {
             doc.push(Line::new(4).hang(4).add(Style::Dim, "fix: ").plain(fix));
         }
     }
-    if !plan.blockers.is_empty() {
+    if !blockers.is_empty() {
         doc.blank();
     }
 }
 
 fn push_summary(doc: &mut Doc, plan: &Plan) {
-    if plan.is_empty() && plan.held_back.is_empty() {
-        let text = match plan.gaps.is_empty() {
+    let unread = !plan.gaps.is_empty();
+    if plan.is_empty() && (plan.held_back.is_empty() || !unread) {
+        let text = match !unread {
             true => "No changes. What is live matches the spec.",
             false => "No changes where it could be read.",
         };

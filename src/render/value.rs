@@ -111,6 +111,9 @@ fn lifecycle_rule(rule: &Value) -> String {
     if let Some(days) = rule["Expiration"]["Days"].as_i64() {
         parts.push(format!("expires after {days} days"));
     }
+    if let Some(date) = rule["Expiration"]["Date"].as_str() {
+        parts.push(format!("expires on {date}"));
+    }
     if rule["Expiration"]["ExpiredObjectDeleteMarker"] == true {
         parts.push("removes expired delete markers".to_owned());
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cost::types as cost;
 use crate::lifecycle::LifecycleRule;
 use crate::selectors::{EventSelector, FieldSelector};
 
@@ -40,6 +41,18 @@ pub struct Spec {
     /// CloudTrail trails.
     #[serde(default)]
     pub trails: BTreeMap<Name, Trail>,
+    /// How much is recorded: the path of a volumes file, `{ profile: … }`, or the figures themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volumes: Option<cost::VolumesSource>,
+    /// Path of a price book, instead of the embedded one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<cost::PricesFile>,
+    /// Negotiated discounts.
+    #[serde(default)]
+    pub discounts: cost::Discounts,
+    /// What the spec may cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<cost::Budget>,
     /// Risks that this spec's owner has accepted, each with a reason and a last day.
     #[serde(default)]
     pub allow: Vec<Allow>,
@@ -298,7 +311,7 @@ pub enum AggregationTemplate {
 
 /// One selector: `management`, `data` or `network_activity`, or the API's own `FieldSelectors`. Every other key is a
 /// field of the record (`eventName`, `resources.ARN`, `userIdentity.arn`, …) with the condition it must meet.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Selector {
     /// A name for people. The selectors of a trail that stand in several files are told apart by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -373,6 +373,13 @@ def _(w):
         same("rotation", [got["KeyRotationEnabled"], got.get("RotationPeriodInDays")], [True, days])
 
 
+@check("KMS", "DisableKey, EnableKey", "by ARN")
+def _(w):
+    for call, state in ((w.kms.disable_key, "Disabled"), (w.kms.enable_key, "Enabled")):
+        call(KeyId=w.key_arn)
+        same("state", w.kms.describe_key(KeyId=w.key)["KeyMetadata"]["KeyState"], state)
+
+
 @check("KMS", "TagResource, UntagResource, ListResourceTags")
 def _(w):
     w.kms.tag_resource(KeyId=w.key_arn, Tags=[{"TagKey": "c", "TagValue": "d"}, {"TagKey": "a", "TagValue": "x"}])

@@ -127,17 +127,23 @@ impl Orgtrail {
 
     /// Starts it and leaves it running, for tests that kill it or wait for it themselves.
     #[track_caller]
-    pub fn spawn(mut self) -> Child {
-        let mut child = self
-            .command
+    pub fn spawn(self) -> Child {
+        let input = self.input.clone();
+        let mut child = self.start();
+        // orgtrail may end without reading; that is for its exit code to tell.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child
+    }
+
+    /// Like [`Self::spawn`], but its standard input stays open, for tests that answer its question later.
+    #[track_caller]
+    pub fn start(mut self) -> Child {
+        self.command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap();
-        // orgtrail may end without reading; that is for its exit code to tell.
-        let _ = child.stdin.take().unwrap().write_all(self.input.as_bytes());
-        child
+            .unwrap()
     }
 
     #[track_caller]
@@ -214,7 +220,7 @@ fn emulators() -> PathBuf {
 /// Python with the emulators' packages. Makes it when it is not there; without it the test fails, it never
 /// skips itself.
 #[track_caller]
-fn python() -> Command {
+pub fn python() -> Command {
     static READY: OnceLock<Result<(), String>> = OnceLock::new();
     let ready = READY.get_or_init(|| {
         let output = Command::new(emulators().join("setup"))
@@ -403,6 +409,12 @@ impl Proxy {
         http("POST", self.endpoint(), "/_proxy/reset", "");
     }
 
+    /// Empties moto behind this proxy, and what the proxy remembers of it.
+    #[track_caller]
+    pub fn empty_moto(&self) {
+        http("POST", self.endpoint(), "/moto-api/reset", "");
+    }
+
     /// `json!({"faults": ["throttle:match=kms"], "latency_ms": 50, "fix": "all"})`, each only if named.
     #[track_caller]
     pub fn config(&self, config: Value) {
@@ -491,5 +503,134 @@ member = o.create_account(Email="log-archive@example.com", AccountName="log-arch
         management_id: MANAGEMENT.to_owned(),
         member_id: text(&made["member"]),
         organization_id: text(&made["Id"]),
+    }
+}
+
+// ---- the example, somewhere ----------------------------------------------------------------------
+
+/// examples/orgtrail.yaml as `orgtrail.yaml`, with the accounts of the sandbox or of an emulator.
+pub struct Example {
+    pub work: Workspace,
+    pub management: String,
+    pub archive: String,
+    place: Place,
+}
+
+enum Place {
+    /// Served too, so that boto3 can look into it.
+    Sandbox(Sandbox),
+    Aws(String),
+}
+
+struct Sandbox {
+    child: Child,
+    endpoint: String,
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const EXAMPLE: &str = include_str!("../../examples/orgtrail.yaml");
+
+impl Example {
+    #[track_caller]
+    pub fn on_sandbox() -> Self {
+        let work = Workspace::new();
+        let mut child = work.orgtrail(["sandbox", "serve", "--port", "0"]).spawn();
+        let mut line = String::new();
+        let stdout = child.stdout.as_mut().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let address = line.split_once("http://").unwrap().1;
+        let endpoint = format!("http://{}", address.split(';').next().unwrap());
+        work.write("orgtrail.yaml", EXAMPLE);
+        Self {
+            work,
+            management: "111122223333".to_owned(),
+            archive: "222233334444".to_owned(),
+            place: Place::Sandbox(Sandbox { child, endpoint }),
+        }
+    }
+
+    /// On an emulator that was just emptied.
+    #[track_caller]
+    pub fn on(endpoint: &str) -> Self {
+        Self::of(&prepare_organization(endpoint), endpoint)
+    }
+
+    #[track_caller]
+    pub fn of(organization: &Prepared, endpoint: &str) -> Self {
+        let work = Workspace::new();
+        let spec = EXAMPLE
+            .replace("111122223333", &organization.management_id)
+            .replace("222233334444", &organization.member_id)
+            .replace("o-a1b2c3d4e5", &organization.organization_id);
+        work.write("orgtrail.yaml", &spec);
+        Self {
+            work,
+            management: organization.management_id.clone(),
+            archive: organization.member_id.clone(),
+            place: Place::Aws(endpoint.to_owned()),
+        }
+    }
+
+    /// Replaces a text of the spec, which must be there.
+    #[track_caller]
+    pub fn edit(&self, from: &str, to: &str) {
+        let spec = self.work.read("orgtrail.yaml");
+        assert!(spec.contains(from), "the spec has no {from:?}");
+        self.work.write("orgtrail.yaml", &spec.replace(from, to));
+    }
+
+    /// `orgtrail WORDS…` here.
+    pub fn orgtrail(&self, words: &str) -> Orgtrail {
+        let run = self.work.orgtrail(words.split_whitespace());
+        match &self.place {
+            Place::Sandbox(_) => run.arg("--sandbox"),
+            Place::Aws(endpoint) => run.aws(endpoint),
+        }
+    }
+
+    #[track_caller]
+    pub fn run(&self, words: &str) -> Run {
+        self.orgtrail(words).run()
+    }
+
+    /// Applies the spec; a plan is empty afterwards.
+    #[track_caller]
+    pub fn apply(&self) {
+        self.run("apply --auto-approve").exits(0);
+        self.plans_nothing();
+    }
+
+    #[track_caller]
+    pub fn plans_nothing(&self) {
+        let run = self.run("plan --detailed-exitcode").exits(0);
+        run.says("No changes.");
+    }
+
+    /// [`boto3_eval`] as an account, here in us-east-1, where the example lives.
+    #[track_caller]
+    pub fn boto3(&self, account: &str, script: &str) -> Value {
+        match &self.place {
+            Place::Aws(endpoint) => {
+                let here = "anywhere = client\ndef client(s): return anywhere(s, 'us-east-1')\n";
+                boto3_eval(endpoint, account, &format!("{here}{script}"))
+            }
+            Place::Sandbox(sandbox) => {
+                // The access key is the account.
+                let endpoint = &sandbox.endpoint;
+                let here = format!(
+                    "import boto3\nfrom botocore.config import Config\ndef client(s):\n \
+                     return boto3.client(s, 'us-east-1', endpoint_url='{endpoint}', \
+                     aws_access_key_id='{account}', aws_secret_access_key='x', \
+                     config=Config(s3={{'addressing_style': 'path'}}))\n"
+                );
+                boto3_eval(endpoint, MANAGEMENT, &format!("{here}{script}"))
+            }
+        }
     }
 }

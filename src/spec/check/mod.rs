@@ -157,6 +157,11 @@ impl Checker<'_> {
         } else if self.spec.name.trim().is_empty() {
             let help = "name the owner of these resources, such as `acme-audit`";
             self.error("spec-name", &path, "the name of the spec is empty", help);
+        } else if !is_file_name(&self.spec.name) {
+            // It names a folder of journals and the object that is the lock.
+            let message = format!("`{}` cannot be the name of a spec", self.spec.name);
+            let help = "use letters, digits, `-`, `_` and `.`, and begin with a letter or digit";
+            self.error("spec-name", &path, message, help);
         }
     }
 
@@ -255,4 +260,9 @@ fn twins<'m, T, I: Ord>(
         }
     }
     twins
+}
+
+fn is_file_name(name: &str) -> bool {
+    let inside = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(inside)
 }

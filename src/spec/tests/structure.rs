@@ -24,7 +24,7 @@ buckets:
     4 | detections: {}
       | ^^^^^^^^^^
     help: known here: version, name, tags, accounts, organization, keys, buckets,
-          trails, allow and lock
+          trails, volumes, prices, discounts, budget, allow and lock
 
     error[unknown-key]: the key `lifecyle` is not known in buckets.logs
      --> orgtrail.yaml:9:5
@@ -307,7 +307,7 @@ fn control_characters_and_wide_ones() {
     4 | "日本語": {    "x": 1 }
       | ^^^^^^^^
     help: known here: version, name, tags, accounts, organization, keys, buckets,
-          trails, allow and lock
+          trails, volumes, prices, discounts, budget, allow and lock
 
     2 errors
     "#);

@@ -1,0 +1,193 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rust_decimal::Decimal;
+
+use super::Globals;
+use super::cost_inputs::{Inputs, read};
+use super::session::{self, Session};
+use crate::cost::OtherTrail;
+use crate::cost::types::Budget;
+use crate::costing::{self, Case};
+use crate::error::{Error, Outcome};
+use crate::render::cost::{self as view, CostReport};
+use crate::spec::Spec;
+use crate::world::{self, World};
+
+/// Estimate what a spec costs, offline
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The spec before: shows what changes
+    #[arg(long, value_name = "PATH")]
+    compare_to: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+    /// Write the result to a file
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Show how each amount is computed
+    #[arg(long)]
+    explain: bool,
+    /// Months of the projection
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=120))]
+    months: Option<u32>,
+    /// Event volumes, instead of those that the spec names
+    #[arg(long, value_name = "FILE")]
+    volumes: Option<PathBuf>,
+    /// Price book, instead of the one that the spec names or the embedded one
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
+    /// Trails of others that record the same accounts (JSON), which decides whose copy is free
+    #[arg(long, value_name = "FILE")]
+    other_trails: Option<PathBuf>,
+    /// Refuse more than this a month
+    #[arg(long, value_name = "USD")]
+    max_monthly: Option<Decimal>,
+    /// Refuse a change that adds more than this a month
+    #[arg(long, value_name = "USD")]
+    max_increase: Option<Decimal>,
+    /// Refuse a change that adds more than this share
+    #[arg(long, value_name = "PERCENT")]
+    max_increase_percent: Option<Decimal>,
+    /// Cut the Markdown to what this forge takes in a comment
+    #[arg(long, value_enum, value_name = "FORGE")]
+    comment_limit: Option<Forge>,
+    /// Exit with 4 when something could not be priced
+    #[arg(long)]
+    strict: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+    InfracostJson,
+    Markdown,
+    Html,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Forge {
+    Github,
+    Gitlab,
+    Azure,
+}
+
+impl Forge {
+    /// Characters that a comment may have.
+    fn limit(self) -> usize {
+        match self {
+            Forge::Github => 65_536,
+            Forge::Gitlab => 1_000_000,
+            Forge::Azure => 150_000,
+        }
+    }
+}
+
+pub fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
+    let session = Session::load(globals, world)?;
+    let old = args
+        .compare_to
+        .as_deref()
+        .map(|path| load_old(path, globals, world))
+        .transpose()?;
+    let spec = &session.spec;
+    let inputs = Inputs::load(
+        spec,
+        globals,
+        args.volumes.as_deref(),
+        args.prices.as_deref(),
+    )?;
+    let others = other_trails(args)?;
+    let budget = budget(args, spec);
+    let report = costing::report(&Case {
+        spec,
+        old: old.as_ref(),
+        files: session
+            .sources
+            .files()
+            .iter()
+            .map(|file| file.name().to_owned())
+            .collect(),
+        volumes: &inputs.volumes,
+        volumes_note: inputs.note.clone(),
+        others: &others,
+        book: &inputs.book,
+        budget: budget.as_ref(),
+        months: args.months,
+        today: time::OffsetDateTime::now_utc().date(),
+        now: world::now(),
+    });
+    let text = form(args, &report, world);
+    match &args.out {
+        None => world.print(&text)?,
+        Some(path) => fs::write(path, text).map_err(|error| {
+            Error::failed(format!("{} cannot be written: {error}", path.display()))
+        })?,
+    }
+    outcome(args, &report)
+}
+
+fn form(args: &Args, report: &CostReport, world: &World) -> String {
+    let limit = args.comment_limit.map(Forge::limit);
+    match args.format {
+        Format::Text => {
+            let terminal = match args.out {
+                Some(_) => crate::render::Terminal {
+                    color: false,
+                    ..world.out
+                },
+                None => world.out,
+            };
+            view::text(report, terminal, args.explain)
+        }
+        Format::Json => view::json(report),
+        Format::InfracostJson => view::infracost(report),
+        Format::Markdown => view::markdown(report, limit),
+        Format::Html => view::html(report),
+    }
+}
+
+fn outcome(args: &Args, report: &CostReport) -> Result<Outcome, Error> {
+    if let Some(budget) = report.budget.as_ref().filter(|budget| !budget.kept) {
+        return Err(Error::refused(budget.reasons.join("; "))
+            .fix("record less, or raise the budget in the spec or on the command line"));
+    }
+    Ok(match args.strict && report.unknown > 0 {
+        true => Outcome::Incomplete,
+        false => Outcome::Done,
+    })
+}
+
+/// The old spec may have been written for an older version; what is wrong with it is told, not hidden.
+fn load_old(path: &Path, globals: &Globals, world: &World) -> Result<Spec, Error> {
+    let old = Globals {
+        spec: vec![path.to_owned()],
+        ..globals.clone()
+    };
+    let loaded = session::load(&old)?;
+    loaded.spec.clone().ok_or_else(|| {
+        world.tell(session::text(&loaded, world.err.color).trim_end());
+        Error::InvalidSpec
+    })
+}
+
+fn other_trails(args: &Args) -> Result<Vec<OtherTrail>, Error> {
+    let Some(path) = &args.other_trails else {
+        return Ok(Vec::new());
+    };
+    serde_json::from_str(&read(path, "the list of other trails")?)
+        .map_err(|error| Error::failed(format!("{}: {error}", path.display())))
+}
+
+/// Flags are stricter words for the same limits: each replaces the spec's.
+fn budget(args: &Args, spec: &Spec) -> Option<Budget> {
+    let base = spec.budget.clone().unwrap_or_default();
+    let budget = Budget {
+        monthly_usd: args.max_monthly.or(base.monthly_usd),
+        max_increase_usd: args.max_increase.or(base.max_increase_usd),
+        max_increase_percent: args.max_increase_percent.or(base.max_increase_percent),
+    };
+    (budget != Budget::default()).then_some(budget)
+}

@@ -1,0 +1,72 @@
+//! What the volumes know about the selectors of the trails.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::recorded::{Category, PreparedSelector};
+use super::trails::TrailView;
+use super::volumes::Volumes;
+
+/// By trail and selector.
+pub struct Known {
+    counted: Vec<Vec<bool>>,
+    measured: Vec<Vec<bool>>,
+}
+
+impl Known {
+    pub fn new(trails: &[TrailView], volumes: &Volumes) -> Self {
+        let (types, sources) = (volumes.data_types(), volumes.network_sources());
+        let by_selector = by_selector(volumes);
+        let counted = |selector: &PreparedSelector| {
+            let (known, named) = if selector.wants(Category::Data) {
+                (&types, selector.named("resources.type"))
+            } else if selector.wants(Category::NetworkActivity) {
+                (&sources, selector.named("eventSource"))
+            } else {
+                return true;
+            };
+            named.is_empty() || named.iter().any(|name| known.contains(name.as_str()))
+        };
+        let measured = |view: &TrailView, selector: &PreparedSelector| {
+            let trail = view.name.as_deref().unwrap_or_default();
+            by_selector.contains(&(trail, selector.name.as_str()))
+        };
+        let all = |of: &dyn Fn(&TrailView, &PreparedSelector) -> bool| {
+            let by_trail = trails.iter().map(|view| {
+                let selectors = view.prepared.selectors().iter();
+                selectors.map(|selector| of(view, selector)).collect()
+            });
+            by_trail.collect()
+        };
+        Self {
+            counted: all(&|_, selector| counted(selector)),
+            measured: all(&measured),
+        }
+    }
+
+    /// Is the resource type or event source that the selector names in the volumes anywhere? If not, nobody counted it,
+    /// so it is unknown rather than zero.
+    pub fn is_counted(&self, trail: usize, selector: usize) -> bool {
+        self.counted
+            .get(trail)
+            .and_then(|selectors| selectors.get(selector))
+            != Some(&false)
+    }
+
+    pub fn is_all_counted(&self) -> bool {
+        self.counted.iter().flatten().all(|counted| *counted)
+    }
+
+    /// The selectors of a trail whose own events were counted somewhere. Where they were not counted then, there were
+    /// none.
+    pub fn measured(&self, trail: usize) -> &[bool] {
+        self.measured.get(trail).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn by_selector(volumes: &Volumes) -> BTreeSet<(&str, &str)> {
+    let regions = volumes.accounts.values().flat_map(BTreeMap::values);
+    regions
+        .flat_map(|region| region.selectors.iter())
+        .flat_map(|(trail, names)| names.keys().map(move |name| (trail, name)))
+        .collect()
+}
