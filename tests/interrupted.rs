@@ -301,8 +301,6 @@ fn throttling_at_the_rates_of_aws_is_waited_out() {
     rig.aws.reset();
     let run = example.run("apply --auto-approve").exits(0);
     let throttled = rig.aws.stats()["injected"]["rate"].as_u64();
-    for c in rig.aws.calls() { eprintln!("{} {}.{} {} {}", c["t"], c["svc"], c["action"], c["status"], c["fault"]); }
-    eprintln!("{}", run.stderr);
     rig.aws.config(json!({"rates": []}));
     if throttled.unwrap_or_default() == 0 {
         run.fail("nothing was throttled");

@@ -96,8 +96,8 @@ async fn load_bases(
 }
 
 async fn load_base(login: &Login, connector: &Connector) -> SdkConfig {
-    // Adaptive: after a throttle the client slows down to the rate that AWS grants.
-    let retry = RetryConfig::adaptive().with_max_attempts(6);
+    // Eight tries with growing, random delays outlast CloudTrail's rate of one write a second.
+    let retry = RetryConfig::standard().with_max_attempts(8);
     let region = Region::new(login.region.clone());
     match connector {
         // Built by hand, so that nothing in the user's environment leads out of the sandbox.

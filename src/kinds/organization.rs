@@ -163,9 +163,13 @@ async fn create_service_linked_role(aws: &Aws, place: &Place) -> Result<(), AwsE
     match answer {
         Ok(_) => Ok(()),
         // Made by someone else, or by an earlier try whose answer was lost.
-        Err(error) if error.is("InvalidInput") && error.message.contains("has been taken") => {
-            Ok(())
-        }
+        Err(error) if error.is("InvalidInput") && made_before(&error) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// AWS says that the name "has been taken in this account"; other servers have their own words.
+fn made_before(error: &AwsError) -> bool {
+    let message = &error.message;
+    message.contains("has been taken") || message.contains("already exists")
 }
