@@ -29,4 +29,5 @@ pub mod render;
 pub mod sandbox;
 pub mod selectors;
 pub mod spec;
+pub mod volumes;
 pub mod world;

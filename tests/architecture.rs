@@ -74,6 +74,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "spec",
         &["cost", "diag", "finding", "lifecycle", "model", "selectors"],
     ),
+    ("volumes", &["selectors"]),
     ("world", &["error", "render"]),
 ];
 

@@ -1,0 +1,221 @@
+//! gzip, in one go where the file is small enough, otherwise piece by piece.
+//!
+//! <https://www.rfc-editor.org/rfc/rfc1952>
+
+use flate2::{Decompress, FlushDecompress, Status};
+use libdeflater::{Crc, Decompressor};
+use memchr::memmem::Finder;
+
+use super::tally::Reason;
+
+pub const MAGIC: [u8; 3] = [0x1f, 0x8b, 0x08];
+const HEADER: usize = 10;
+const TRAILER: usize = 8;
+/// deflate does not compress better than this.
+const MAX_RATIO: usize = 1032;
+const WINDOW: usize = 64 * 1024;
+/// Names and comments in headers are short; nothing else may fill the memory.
+const MAX_HEADER: usize = 4 * 1024;
+
+/// Uncompresses whole files.
+pub struct Whole {
+    inflate: Decompressor,
+    magic: Finder<'static>,
+    text: Vec<u8>,
+}
+
+impl Default for Whole {
+    fn default() -> Self {
+        Self {
+            inflate: Decompressor::new(),
+            magic: Finder::new(&MAGIC),
+            text: Vec::new(),
+        }
+    }
+}
+
+impl Whole {
+    /// The text of a file, if all is well with it and it is one member of at most `most` bytes. Everything else is
+    /// for [`Pieces`], which can also say what is wrong.
+    pub fn inflate(&mut self, file: &[u8], most: usize) -> Option<&[u8]> {
+        let length = file
+            .last_chunk::<4>()
+            .map(|bytes| u32::from_le_bytes(*bytes))?;
+        let length = usize::try_from(length).ok()?;
+        // The decoder stops behind the first member and does not say where that was.
+        let another = self.magic.find(file.get(HEADER..)?).is_some();
+        if another || length > most || length / MAX_RATIO > file.len() {
+            return None;
+        }
+        if self.text.len() < length {
+            self.text.resize(length, 0);
+        }
+        let text = self.text.get_mut(..length)?;
+        match self.inflate.gzip_decompress(file, text) {
+            Ok(written) if written == length => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// Uncompresses data that comes in pieces; any number of members, one behind the other.
+pub struct Pieces {
+    inflate: Decompress,
+    crc: Crc,
+    part: Part,
+    /// Bytes of a header or trailer that has not come completely.
+    held: Vec<u8>,
+    window: Vec<u8>,
+    members: u64,
+    consumed: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Header,
+    Data,
+    Trailer,
+    /// What follows the last member is none.
+    Padding,
+}
+
+impl Default for Pieces {
+    fn default() -> Self {
+        Self {
+            inflate: Decompress::new(false),
+            crc: Crc::new(),
+            part: Part::Header,
+            held: Vec::new(),
+            window: vec![0; WINDOW],
+            members: 0,
+            consumed: 0,
+        }
+    }
+}
+
+impl Pieces {
+    /// How much of the file is uncompressed.
+    pub fn consumed(&self) -> u64 {
+        self.consumed
+    }
+
+    /// Uncompresses a piece and hands over the text.
+    pub fn push(&mut self, mut piece: &[u8], text: &mut impl FnMut(&[u8])) -> Result<(), Reason> {
+        while !piece.is_empty() {
+            piece = match self.part {
+                Part::Header => self.header(piece)?,
+                Part::Data => self.data(piece, text)?,
+                Part::Trailer => self.trailer(piece)?,
+                Part::Padding => &[],
+            };
+        }
+        Ok(())
+    }
+
+    /// Whether the data may end here.
+    pub fn finish(&self) -> Result<(), Reason> {
+        match self.part {
+            Part::Header if self.members > 0 && !self.held.starts_with(&MAGIC) => Ok(()),
+            Part::Padding => Ok(()),
+            _ => Err(Reason::Truncated),
+        }
+    }
+
+    fn hold<'p>(&mut self, piece: &'p [u8], most: usize) -> &'p [u8] {
+        let (taken, rest) = piece.split_at(piece.len().min(most));
+        self.held.extend_from_slice(taken);
+        self.consumed += taken.len() as u64;
+        rest
+    }
+
+    /// Byte by byte, because headers have no length; they are short.
+    fn header<'p>(&mut self, piece: &'p [u8]) -> Result<&'p [u8], Reason> {
+        let rest = self.hold(piece, 1);
+        let magic = MAGIC.get(..self.held.len()).unwrap_or(&MAGIC);
+        if !self.held.starts_with(magic) {
+            // Whoever reads the file has looked at how it begins.
+            self.part = Part::Padding;
+        } else if is_header(&self.held) {
+            self.held.clear();
+            self.inflate.reset(false);
+            self.crc = Crc::new();
+            self.part = Part::Data;
+        } else if self.held.len() > MAX_HEADER {
+            return Err(Reason::Corrupt);
+        }
+        Ok(rest)
+    }
+
+    fn data<'p>(
+        &mut self,
+        mut piece: &'p [u8],
+        text: &mut impl FnMut(&[u8]),
+    ) -> Result<&'p [u8], Reason> {
+        loop {
+            let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
+            let flush = FlushDecompress::None;
+            let status = self.inflate.decompress(piece, &mut self.window, flush);
+            let status = status.map_err(|_| Reason::Corrupt)?;
+            let read = (self.inflate.total_in() - read) as usize;
+            let written = (self.inflate.total_out() - written) as usize;
+            self.consumed += read as u64;
+            piece = piece.get(read..).unwrap_or_default();
+            let window = self.window.get(..written).unwrap_or_default();
+            self.crc.update(window);
+            text(window);
+            if status == Status::StreamEnd {
+                self.part = Part::Trailer;
+                return Ok(piece);
+            }
+            // A full window may hide more that comes of what has been read.
+            if written < WINDOW && piece.is_empty() {
+                return Ok(piece);
+            }
+            if read == 0 && written == 0 {
+                return Err(Reason::Corrupt);
+            }
+        }
+    }
+
+    fn trailer<'p>(&mut self, piece: &'p [u8]) -> Result<&'p [u8], Reason> {
+        let rest = self.hold(piece, TRAILER - self.held.len());
+        if let Some((crc, length)) = self.held.as_array::<TRAILER>().map(|t| t.split_at(4)) {
+            let sum = self.crc.sum().to_le_bytes();
+            let size = (self.inflate.total_out() as u32).to_le_bytes();
+            if crc != sum || length != size {
+                return Err(Reason::Checksum);
+            }
+            self.held.clear();
+            self.members += 1;
+            self.part = Part::Header;
+        }
+        Ok(rest)
+    }
+}
+
+/// Whether bytes that start like a header are a complete one.
+fn is_header(held: &[u8]) -> bool {
+    let (Some(fixed), Some(rest)) = (held.get(..HEADER), held.get(HEADER..)) else {
+        return false;
+    };
+    let flags = fixed[3];
+    let mut at = 0;
+    if flags & 4 != 0 {
+        let Some(length) = rest.first_chunk::<2>() else {
+            return false;
+        };
+        at += 2 + usize::from(u16::from_le_bytes(*length));
+    }
+    // Name and comment end with a zero.
+    for flag in [8, 16] {
+        if flags & flag != 0 {
+            let text = rest.get(at..).unwrap_or_default();
+            match memchr::memchr(0, text) {
+                Some(end) => at += end + 1,
+                None => return false,
+            }
+        }
+    }
+    at += if flags & 2 != 0 { 2 } else { 0 };
+    rest.len() >= at
+}

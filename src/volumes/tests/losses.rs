@@ -1,0 +1,162 @@
+//! Files that are lost while they are read: the rest is counted, and each loss is named.
+
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use flate2::{Compress, Compression, FlushCompress};
+
+use super::*;
+
+const RECORD: &str = r#"{"eventVersion":"1.08","eventSource":"s3.amazonaws.com","eventName":"GetObject","recipientAccountId":"111122223333","awsRegion":"eu-west-1"}"#;
+
+pub fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut deflated = Vec::with_capacity(text.len() * 2 + 100);
+    let mut compress = Compress::new(Compression::fast(), false);
+    compress
+        .compress_vec(text, &mut deflated, FlushCompress::Finish)
+        .unwrap();
+    let mut file = b"\x1f\x8b\x08\0\0\0\0\0\0\0".to_vec();
+    file.extend(deflated);
+    file.extend(libdeflater::crc32(text).to_le_bytes());
+    file.extend((text.len() as u32).to_le_bytes());
+    file
+}
+
+fn log_file(records: usize) -> Vec<u8> {
+    gzip(format!("{{\"Records\":[{}]}}", vec![RECORD; records].join(",")).as_bytes())
+}
+
+#[test]
+fn a_hundred_lost_files_cost_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sources = Vec::new();
+    for index in 0..200 {
+        let path = folder.path().join(format!("{index:03}.json.gz"));
+        let file = log_file(10);
+        match index % 8 {
+            // Listed, but gone by the time it is read.
+            1 => {}
+            // A link that leads to itself cannot be opened, not even by root.
+            3 => std::os::unix::fs::symlink(&path, &path).unwrap(),
+            5 => std::fs::write(&path, &file[..file.len() - 4 - index / 8]).unwrap(),
+            _ => std::fs::write(&path, &file).unwrap(),
+        }
+        sources.push(path);
+    }
+    let listed = sources.into_iter().map(Source::Path);
+    let broken = (0..25).map(|index| Source::Stream {
+        name: format!("stream {index}"),
+        reader: Box::new(log_file(10).chain_error()),
+    });
+    let engine = Engine::new(&[]);
+    let tally = count(&engine, listed.chain(broken).collect(), &Options::default()).tally;
+    assert_eq!(tally.problems.files, 100);
+    assert_eq!(tally.problems.named.len(), 100);
+    assert!(tally.events >= 125 * 10, "{}", tally.events);
+    let mut named: Vec<&str> = tally
+        .problems
+        .named
+        .iter()
+        .map(|p| p.file.as_str())
+        .collect();
+    named.dedup();
+    assert_eq!(named.len(), 100);
+    for problem in &tally.problems.named {
+        let text = problem.to_string();
+        let known = [
+            "No such file",
+            "symbolic link",
+            "cut off",
+            "network is gone",
+        ];
+        assert!(known.iter().any(|known| text.contains(known)), "{text}");
+    }
+}
+
+trait ChainError {
+    fn chain_error(self) -> Failing;
+}
+
+impl ChainError for Vec<u8> {
+    fn chain_error(mut self) -> Failing {
+        self.truncate(self.len() - 12);
+        Failing(io::Cursor::new(self))
+    }
+}
+
+/// Fails before the end.
+struct Failing(io::Cursor<Vec<u8>>);
+
+impl Read for Failing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 => Err(io::Error::other("the network is gone")),
+            length => Ok(length),
+        }
+    }
+}
+
+#[test]
+fn a_broken_line_costs_only_itself() {
+    let text = format!("{RECORD}\n{{\"eventVersion\": oops!}}\n{RECORD}\n{RECORD}\n");
+    let tally = count_text(&Engine::new(&[]), text.as_bytes(), 0);
+    assert_eq!(tally.events, 3);
+    assert_eq!(tally.problems.count, 1);
+    assert_eq!(
+        tally.problems.named[0].offset,
+        Some(RECORD.len() as u64 + 18)
+    );
+}
+
+#[test]
+fn what_is_no_log_file_is_named_or_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.csv"), "a,b").unwrap();
+    std::fs::write(folder.path().join("b.json"), "a,b").unwrap();
+    std::fs::write(folder.path().join("c.json"), r#"{"counts": [1]}"#).unwrap();
+    let tally = count_path(&Engine::new(&[]), folder.path(), 1);
+    assert_eq!(
+        (tally.skipped, tally.files.count, tally.problems.count),
+        (1, 0, 2)
+    );
+}
+
+#[test]
+fn work_can_be_cancelled() {
+    let flag = AtomicBool::new(false);
+    let progress = |progress: &Progress| flag.store(progress.files > 0, Ordering::Relaxed);
+    let options = Options {
+        threads: 1,
+        progress: Some(&progress),
+        cancel: Some(&flag),
+        ..Options::default()
+    };
+    let outcome = count(
+        &Engine::new(&[]),
+        vec![Source::Path(data("generated"))],
+        &options,
+    );
+    assert!(outcome.cancelled);
+    assert_eq!(outcome.tally.problems.count, 0);
+}
+
+#[test]
+fn huge_values_are_refused_in_bounded_memory() {
+    let blank = vec![b' '; 1 << 20];
+    let (engine, mut tallies) = (Engine::new(&[]), Vec::new());
+    for opening in ["{\"Records\":[{\"x\":\"", "\"", "{\"x\":{\"y\":["] {
+        let mut reading = Reading::new(Counter::new(&engine, None), 1 << 20);
+        reading.begin("text".to_owned(), None);
+        let mut pieces =
+            std::iter::once(opening.as_bytes()).chain(std::iter::repeat_n(&blank[..], 40));
+        let going = pieces.all(|piece| reading.push(piece));
+        assert!(!going, "{opening}");
+        tallies.push(reading.take());
+    }
+    for tally in tallies {
+        assert_eq!(
+            tally.problems.named[0].reason,
+            Reason::Text(Syntax::TooLarge)
+        );
+    }
+}
