@@ -1728,10 +1728,8 @@ fn a_comment_without_its_marker_is_not_written() {
 
 /// The same with the real `orgtrail cost`.
 #[test]
-
 fn the_real_estimate_works_with_the_scripts() {
-    let volumes = "\nvolumes: { profile: small }\n";
-    let before = format!("{SPEC}{volumes}");
+    let before = SPEC.replace("profile: medium", "profile: small");
     let functions = "    selectors:\n      - { name: functions, data: 'AWS::Lambda::Function' }\n";
     let after = before.replacen("    selectors:\n", functions, 1);
     let mut project = Project::of(&[("orgtrail.yaml", &before)], &[("orgtrail.yaml", &after)]);
