@@ -314,6 +314,15 @@ def _(w):
         same("lock", w.s3.get_object_lock_configuration(Bucket="locked-" + MANAGEMENT)["ObjectLockConfiguration"], lock)
 
 
+@check("S3", "PutObjectLockConfiguration", "of a bucket that has objects")
+def _(w):
+    bucket = {"Bucket": "locked-" + MANAGEMENT}
+    w.s3.put_object(Key="log", Body=b"1", **bucket)
+    lock = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 500}}}
+    w.s3.put_object_lock_configuration(ObjectLockConfiguration=lock, **bucket)
+    same("lock", w.s3.get_object_lock_configuration(**bucket)["ObjectLockConfiguration"], lock)
+
+
 @check("S3", "PutObject", "If-None-Match: *, If-Match: refused with PreconditionFailed")
 def _(w):
     put = {"Bucket": w.bucket, "Key": "lock", "ExpectedBucketOwner": MANAGEMENT}
