@@ -69,7 +69,7 @@ fn blocks(text: &str, language: &str) -> Vec<(usize, String)> {
 // ---- the spec's page
 
 /// Where docs/spec.md describes each type of the schema; how many tables above it stand under the same heading.
-const SECTIONS: [(&str, &str, usize); 28] = [
+const SECTIONS: [(&str, &str, usize); 29] = [
     ("Account", "## accounts", 0),
     ("AssumeRoleOptions", "## accounts", 1),
     ("Organization", "## organization", 0),
@@ -96,6 +96,7 @@ const SECTIONS: [(&str, &str, usize); 28] = [
     ("LargeFiles", "## volumes", 6),
     ("MonthWindow", "## volumes", 7),
     ("SpanWindow", "## volumes", 8),
+    ("Measurement", "## volumes", 9),
     ("Budget", "## budget", 0),
     ("Allow", "## allow", 0),
 ];

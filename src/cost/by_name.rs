@@ -59,6 +59,23 @@ impl<V> ByName<V> {
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.iter().map(|(_, value)| value)
     }
+
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.0.iter_mut().map(|(_, value)| value)
+    }
+
+    /// The value of a name, made if it is not there yet.
+    pub fn entry(&mut self, name: &str) -> &mut V
+    where
+        V: Default,
+    {
+        let found = self.0.binary_search_by(|(own, _)| own.as_ref().cmp(name));
+        let index = found.unwrap_or_else(|index| {
+            self.0.insert(index, (name.into(), V::default()));
+            index
+        });
+        &mut self.0[index].1
+    }
 }
 
 impl<V> Default for ByName<V> {

@@ -70,6 +70,7 @@ pub fn estimate(
     book: &PriceBook,
     options: &Options,
 ) -> Estimate {
+    let volumes = &*volumes.aligned();
     let trails = views(spec, others);
     let tally = tally(spec, &trails, volumes, book);
     let mut lines = Writer {

@@ -25,6 +25,7 @@ mod known;
 mod ledger;
 mod line;
 mod logs;
+mod merge;
 mod meter;
 mod months;
 mod number;
@@ -35,6 +36,7 @@ mod tally;
 mod trails;
 pub mod types;
 mod volumes;
+mod volumes_text;
 
 #[cfg(test)]
 mod tests;
@@ -51,6 +53,7 @@ pub use delta::{Change, Delta, Side, compare};
 pub use estimate::{Estimate, Options, SEVEN_YEARS, estimate};
 pub use ledger::{Ledger, PlaceCopies, SelectorCopies, TrailCopies};
 pub use line::{Line, Unknown};
+pub use merge::{Clash, Merged, merge};
 pub use meter::{Class, Meter, Speed};
 pub use months::{Month, MonthLine};
 pub use number::Range;
@@ -58,6 +61,7 @@ pub use profiles::{DEFAULT_REGIONS, Profile, volumes as typical_volumes};
 pub use projection::{project, steady_state};
 pub use trails::OtherTrail;
 pub use volumes::{
-    Between, Count, Counts, Files, LargeFiles, MONTH_HOURS, MonthWindow, Provenance, RegionVolumes,
-    SpanWindow, Volumes, VolumesError, Window,
+    Between, Count, Counts, Files, LargeFiles, MONTH_HOURS, Measurement, MonthWindow, Provenance,
+    RegionVolumes, SpanWindow, Volumes, VolumesError, Window,
 };
+pub use volumes_text::to_yaml;

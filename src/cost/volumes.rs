@@ -4,6 +4,7 @@
 //! not name had no events. Of data events that holds for the resource types that the file names anywhere, because logs
 //! show only what some trail recorded.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
@@ -49,6 +50,9 @@ pub struct Volumes {
     /// The time in which the events were counted. Default: a month of 730 hours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
+    /// What was read to measure the figures.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub measurements: Vec<Measurement>,
     /// By account id and Region. Regions that are not listed are taken as disabled.
     #[serde(default)]
     pub accounts: BTreeMap<String, BTreeMap<String, RegionVolumes>>,
@@ -73,12 +77,32 @@ pub enum Provenance {
     Assumed,
 }
 
-/// A calendar month, or the time between two dates or moments (RFC 3339, whole hours).
+/// Something that figures were measured from.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measurement {
+    /// Folders, files and `s3://` addresses, a table, or a bill.
+    pub from: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// Log files that were read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
+    /// How many log files there are, where only a sample of them was read. Counts are ranges then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampled_from: Option<u64>,
+    /// Files that could not be read in full; their events are missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damaged_files: Option<u64>,
+}
+
+/// A calendar month, the time between two dates or moments (RFC 3339, whole hours), or several of these times.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Window {
     Month(MonthWindow),
     Span(SpanWindow),
+    Several(Vec<SpanWindow>),
 }
 
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -100,6 +124,9 @@ pub struct SpanWindow {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegionVolumes {
+    /// The time in which these events were counted, where it is not that of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Box<Window>>,
     /// Management events by event source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub management: Option<ByName<Counts>>,
@@ -173,7 +200,7 @@ impl Count {
         }
     }
 
-    fn is_zero(&self) -> bool {
+    pub(super) fn is_zero(&self) -> bool {
         self.cases() == [0; 3]
     }
 
@@ -218,6 +245,7 @@ impl Volumes {
             provenance: Provenance::Declared,
             note: None,
             window: None,
+            measurements: Vec::new(),
             accounts: BTreeMap::new(),
         }
     }
@@ -243,6 +271,9 @@ impl Volumes {
         self.window_hours()?;
         for (account, regions) in &self.accounts {
             for (region, volumes) in regions {
+                if let Some(window) = &volumes.window {
+                    window.hours()?;
+                }
                 if !volumes.counts().all(Count::rises) {
                     return Err(VolumesError::Count(format!("{account} {region}")));
                 }
@@ -253,16 +284,24 @@ impl Volumes {
 
     /// Hours of the window.
     pub fn window_hours(&self) -> Result<u64, VolumesError> {
-        let Some(window) = &self.window else {
-            return Ok(MONTH_HOURS);
-        };
-        let fail = || VolumesError::Window(window.to_string());
-        let (from, to) = window.bounds().ok_or_else(fail)?;
-        let hours = u64::try_from((to - from).whole_hours()).map_err(|_| fail())?;
-        if hours == 0 {
-            return Err(fail());
+        self.window.as_ref().map_or(Ok(MONTH_HOURS), Window::hours)
+    }
+
+    /// The same volumes with the counts of every Region for the one window of the file.
+    pub fn aligned(&self) -> Cow<'_, Self> {
+        let mut regions = self.accounts.values().flat_map(BTreeMap::values);
+        if !regions.any(|region| region.window.is_some()) {
+            return Cow::Borrowed(self);
         }
-        Ok(hours)
+        let hours = self.window_hours().unwrap_or(MONTH_HOURS);
+        let mut aligned = self.clone();
+        let regions = aligned.accounts.values_mut().flat_map(BTreeMap::values_mut);
+        for region in regions {
+            if let Some(window) = region.window.take() {
+                region.rescale(window.hours().unwrap_or(hours), hours);
+            }
+        }
+        Cow::Owned(aligned)
     }
 
     /// What counts of the window are multiplied by to give a month of 730 hours. A window that is none counts as one.
@@ -335,25 +374,90 @@ impl RegionVolumes {
     }
 }
 
+/// From a moment up to another one, which no longer belongs to it.
+pub type Span = (OffsetDateTime, OffsetDateTime);
+
 impl Window {
-    fn bounds(&self) -> Option<(OffsetDateTime, OffsetDateTime)> {
-        match self {
-            Self::Month(window) => {
-                let first = date(&format!("{}-01", window.month))?;
-                let days = first.month().length(first.year());
-                let next = first.checked_add(time::Duration::days(i64::from(days)))?;
-                Some((first.midnight().assume_utc(), next.midnight().assume_utc()))
+    /// Several times, sorted; those that follow right after each other become one.
+    pub fn of(mut spans: Vec<Span>) -> Self {
+        spans.sort();
+        spans.dedup_by(|next, last| {
+            let follows = next.0 == last.1;
+            last.1 = if follows { next.1 } else { last.1 };
+            follows
+        });
+        let mut written: Vec<SpanWindow> = spans.into_iter().map(SpanWindow::of).collect();
+        match (written.pop(), written.is_empty()) {
+            (Some(only), true) => Self::Span(only),
+            (last, _) => {
+                written.extend(last);
+                Self::Several(written)
             }
-            Self::Span(window) => Some((moment(&window.from)?, moment(&window.to)?)),
         }
+    }
+
+    /// In their order; `None` when a text is no time, or two of them overlap.
+    pub fn spans(&self) -> Option<Vec<Span>> {
+        let mut spans = match self {
+            Self::Month(window) => vec![month(&window.month)?],
+            Self::Span(window) => vec![window.bounds()?],
+            Self::Several(windows) => {
+                let spans: Option<Vec<Span>> = windows.iter().map(SpanWindow::bounds).collect();
+                spans?
+            }
+        };
+        spans.sort();
+        let apart = spans.windows(2).all(|pair| pair[0].1 <= pair[1].0);
+        (apart && !spans.is_empty()).then_some(spans)
+    }
+
+    /// Whole hours, at least one.
+    pub fn hours(&self) -> Result<u64, VolumesError> {
+        let fail = || VolumesError::Window(self.to_string());
+        let spans = self.spans().ok_or_else(fail)?;
+        let hours = spans.iter().map(|(from, to)| (*to - *from).whole_hours());
+        let hours = hours.map(|hours| u64::try_from(hours).ok().filter(|hours| *hours > 0));
+        hours.sum::<Option<u64>>().ok_or_else(fail)
+    }
+}
+
+fn month(month: &str) -> Option<Span> {
+    let first = date(&format!("{month}-01"))?;
+    let days = first.month().length(first.year());
+    let next = first.checked_add(time::Duration::days(i64::from(days)))?;
+    Some((first.midnight().assume_utc(), next.midnight().assume_utc()))
+}
+
+impl SpanWindow {
+    /// As dates where it is whole days.
+    fn of((from, to): Span) -> Self {
+        let is_day = |moment: OffsetDateTime| moment.time() == time::Time::MIDNIGHT;
+        let whole_days = is_day(from) && is_day(to);
+        let text = |moment: OffsetDateTime| match whole_days {
+            true => moment.date().to_string(),
+            false => moment.format(&Rfc3339).unwrap_or_default(),
+        };
+        Self {
+            from: text(from),
+            to: text(to),
+        }
+    }
+
+    fn bounds(&self) -> Option<Span> {
+        Some((moment(&self.from)?, moment(&self.to)?))
     }
 }
 
 impl std::fmt::Display for Window {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let span = |window: &SpanWindow| format!("{} to {}", window.from, window.to);
         match self {
             Self::Month(window) => f.write_str(&window.month),
-            Self::Span(window) => write!(f, "{} to {}", window.from, window.to),
+            Self::Span(window) => f.write_str(&span(window)),
+            Self::Several(windows) => {
+                let spans: Vec<String> = windows.iter().map(span).collect();
+                f.write_str(&spans.join(", "))
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod copies;
 mod examples;
+mod measuring;
 mod prices;
 mod properties;
 mod recording;
