@@ -28,8 +28,10 @@ pub use dedupe::Dedupe;
 pub use engine::{Engine, SelectorId};
 pub use read::Reading;
 pub use record::Record;
-pub use run::{Options, Outcome, Progress, count};
+pub use run::{Accounts, Options, Outcome, Progress, count};
 pub use scan::{Scanner, Sink, Syntax};
 pub use sketch::{Hitter, Sketch};
-pub use source::Source;
-pub use tally::{Counts, Files, Problem, Problems, Reason, Recorder, RegionTally, Tally, Window};
+pub use source::{Found, Kind, Layout, Sample, Selection, Source, is_log_name};
+pub use tally::{
+    Counts, Days, Files, Problem, Problems, Reason, Recorder, RegionTally, Tally, Window,
+};

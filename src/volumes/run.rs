@@ -16,8 +16,8 @@ use super::count::Counter;
 use super::dedupe::Dedupe;
 use super::engine::Engine;
 use super::read::Reading;
-use super::source::{Found, Kind, Layout, Source, Walk, unreadable};
-use super::tally::{Files, Reason, Tally};
+use super::source::{Found, Kind, Layout, Sample, Selection, Source, Walk, unreadable};
+use super::tally::{Files, Reason, RegionTally, Tally};
 
 const BATCH: usize = 64;
 /// Batches that may be under way for each thread.
@@ -25,11 +25,16 @@ const AHEAD: usize = 4;
 const PIECE: usize = 64 * 1024;
 /// Memory for files that are read as a whole, for all threads together.
 const WHOLE_FILES: usize = 32 * 1024 * 1024;
+/// Bytes of fetched files in batches that are not complete yet. Whoever fetches them must have room for more.
+const HELD: usize = 4 * 1024 * 1024;
 
 /// How to count.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Options<'a> {
     pub threads: usize,
+    pub selection: Selection,
+    /// Read only a part of the files.
+    pub sample: Option<Sample>,
     /// Leave out copies of events, remembering at least so many.
     pub dedupe: Option<usize>,
     /// Called after each batch of files.
@@ -43,6 +48,8 @@ impl Default for Options<'_> {
     fn default() -> Self {
         Self {
             threads: thread::available_parallelism().map_or(1, usize::from),
+            selection: Selection::default(),
+            sample: None,
             dedupe: None,
             progress: None,
             cancel: None,
@@ -64,10 +71,26 @@ pub struct Progress {
 pub struct Outcome {
     pub tally: Tally,
     pub cancelled: bool,
+    /// Of a sample: the counts of each of its groups, which add up to those of the tally.
+    pub groups: Vec<Accounts>,
 }
 
-/// Files to count, with their number in the order of all batches.
-type Batch = (usize, Vec<Found>);
+/// Counts by account id and Region.
+pub type Accounts = BTreeMap<String, BTreeMap<String, RegionTally>>;
+
+/// Files to count, their group, and their number in the order of all batches.
+struct Batch {
+    number: usize,
+    group: usize,
+    files: Vec<Found>,
+}
+
+/// What was counted of a batch.
+struct Counted {
+    number: usize,
+    group: usize,
+    tally: Tally,
+}
 
 /// Counts the events of all sources. Whatever cannot be read is named in the tally's problems.
 pub fn count(engine: &Engine, sources: Vec<Source>, options: &Options<'_>) -> Outcome {
@@ -79,24 +102,30 @@ pub fn count(engine: &Engine, sources: Vec<Source>, options: &Options<'_>) -> Ou
             .is_some_and(|flag| flag.load(Ordering::Relaxed))
     };
     let (batches, todo) = sync_channel::<Batch>(threads);
-    let (counted, tallies) = sync_channel::<(usize, Tally)>(threads);
+    let (counted, tallies) = sync_channel::<Counted>(threads);
     // One token for each batch that may be under way; it comes back when the batch has been put to the others.
     let (permit, permits) = sync_channel::<()>(threads * AHEAD);
     for _ in 0..threads * AHEAD {
         let _ = permit.send(());
     }
     let todo = Mutex::new(todo);
-    let tally = thread::scope(|scope| {
-        scope.spawn(|| deal(sources, batches, permits, &cancelled));
+    let walk = Walk::new(sources, options.selection.clone());
+    let (tally, groups) = thread::scope(|scope| {
+        scope.spawn(|| Dealer::new(options, batches, permits).deal(walk, &cancelled));
         for _ in 0..threads {
             let counted = counted.clone();
             let (todo, dedupe) = (&todo, dedupe.as_ref());
             let whole = WHOLE_FILES / threads;
             scope.spawn(move || {
                 let counter = Counter::new(engine, dedupe);
-                let mut worker = Worker::new(counter, whole, options.cancel);
-                while let Some((number, batch)) = next(todo) {
-                    if counted.send((number, worker.batch(batch))).is_err() {
+                let mut worker = Worker::new(counter, whole, options);
+                while let Some(batch) = next(todo) {
+                    let done = Counted {
+                        number: batch.number,
+                        group: batch.group,
+                        tally: worker.batch(batch.files),
+                    };
+                    if counted.send(done).is_err() {
                         break;
                     }
                 }
@@ -108,6 +137,7 @@ pub fn count(engine: &Engine, sources: Vec<Source>, options: &Options<'_>) -> Ou
     Outcome {
         tally,
         cancelled: cancelled(),
+        groups,
     }
 }
 
@@ -116,35 +146,91 @@ fn next(todo: &Mutex<Receiver<Batch>>) -> Option<Batch> {
     todo.recv().ok()
 }
 
-/// Hands out the files in batches.
-fn deal(
-    sources: Vec<Source>,
+/// Hands out the files in batches, each of one group.
+struct Dealer {
+    /// Batches that are not complete, by group.
+    open: Vec<Vec<Found>>,
+    is_grouped: bool,
+    held: usize,
+    number: usize,
     batches: SyncSender<Batch>,
     permits: Receiver<()>,
-    cancelled: &impl Fn() -> bool,
-) {
-    let mut walk = Walk::new(sources);
-    for number in 0.. {
-        let batch: Vec<Found> = walk.by_ref().take(BATCH).collect();
-        let done = batch.is_empty() || cancelled();
-        if done || permits.recv().is_err() || batches.send((number, batch)).is_err() {
-            return;
+}
+
+impl Dealer {
+    fn new(options: &Options<'_>, batches: SyncSender<Batch>, permits: Receiver<()>) -> Self {
+        let groups = options.sample.map_or(1, |_| Sample::GROUPS);
+        Self {
+            open: (0..groups).map(|_| Vec::new()).collect(),
+            is_grouped: options.sample.is_some(),
+            held: 0,
+            number: 0,
+            batches,
+            permits,
         }
+    }
+
+    fn deal(mut self, walk: Walk, cancelled: &impl Fn() -> bool) {
+        for found in walk {
+            if cancelled() || self.add(found).is_none() {
+                return;
+            }
+        }
+        let _ = self.send_all();
+    }
+
+    /// Nothing when nobody waits for batches any more.
+    fn add(&mut self, found: Found) -> Option<()> {
+        let group = if self.is_grouped { found.group() } else { 0 };
+        self.held += found.held();
+        let open = self.open.get_mut(group)?;
+        open.push(found);
+        if open.len() >= BATCH {
+            self.held -= open.iter().map(Found::held).sum::<usize>();
+            self.send(group)?;
+        } else if self.held > HELD {
+            self.send_all()?;
+        }
+        Some(())
+    }
+
+    fn send_all(&mut self) -> Option<()> {
+        self.held = 0;
+        (0..self.open.len()).try_for_each(|group| self.send(group))
+    }
+
+    fn send(&mut self, group: usize) -> Option<()> {
+        let files = std::mem::take(self.open.get_mut(group)?);
+        if files.is_empty() {
+            return Some(());
+        }
+        let batch = Batch {
+            number: self.number,
+            group,
+            files,
+        };
+        self.number += 1;
+        self.permits.recv().ok()?;
+        self.batches.send(batch).ok()
     }
 }
 
 /// Puts the counts of all batches together, in their order.
 fn collect(
-    tallies: Receiver<(usize, Tally)>,
+    tallies: Receiver<Counted>,
     permit: SyncSender<()>,
     options: &Options<'_>,
-) -> Tally {
+) -> (Tally, Vec<Accounts>) {
     let mut whole = Tally::default();
+    let mut groups = vec![Accounts::new(); options.sample.map_or(0, |_| Sample::GROUPS)];
     let mut early = BTreeMap::new();
     let mut next = 0;
-    for (number, tally) in tallies {
-        early.insert(number, tally);
-        while let Some(tally) = early.remove(&next) {
+    for counted in tallies {
+        early.insert(counted.number, counted);
+        while let Some(Counted { group, tally, .. }) = early.remove(&next) {
+            if let Some(accounts) = groups.get_mut(group) {
+                add_accounts(accounts, &tally);
+            }
             whole.merge(tally);
             next += 1;
             // Nobody waits for it any more once all batches are dealt out.
@@ -154,14 +240,23 @@ fn collect(
             }
         }
     }
-    whole
+    (whole, groups)
+}
+
+fn add_accounts(accounts: &mut Accounts, tally: &Tally) {
+    for (account, regions) in &tally.accounts {
+        let own = accounts.entry(account.clone()).or_default();
+        for (region, counts) in regions {
+            own.entry(region.clone()).or_default().merge(counts.clone());
+        }
+    }
 }
 
 impl Progress {
     fn of(tally: &Tally) -> Self {
         Self {
-            files: tally.files.count + tally.files.digests,
-            compressed_bytes: tally.files.compressed_bytes,
+            files: tally.files.count + tally.files.digests + tally.left.count,
+            compressed_bytes: tally.files.compressed_bytes + tally.left.compressed_bytes,
             uncompressed_bytes: tally.files.uncompressed_bytes,
             events: tally.events,
             problems: tally.problems.count,
@@ -172,6 +267,7 @@ impl Progress {
 /// Reads files on one thread.
 struct Worker<'e> {
     reading: Reading<'e>,
+    sample: Option<Sample>,
     cancel: Option<&'e AtomicBool>,
     /// The largest file that is read as a whole.
     whole: usize,
@@ -179,12 +275,13 @@ struct Worker<'e> {
 }
 
 impl<'e> Worker<'e> {
-    fn new(counter: Counter<'e>, memory: usize, cancel: Option<&'e AtomicBool>) -> Self {
+    fn new(counter: Counter<'e>, memory: usize, options: &Options<'e>) -> Self {
         // Log files compress to a seventh or so; a file that does to less than a quarter is read in pieces.
         let whole = memory / 4;
         Self {
             reading: Reading::new(counter, memory - whole),
-            cancel,
+            sample: options.sample,
+            cancel: options.cancel,
             whole,
             file: Vec::new(),
         }
@@ -197,7 +294,15 @@ impl<'e> Worker<'e> {
             }
             match found {
                 Found::File(path) => self.path(&path),
+                Found::Bytes { name, bytes, hold } => {
+                    let layout = self.dated(&name);
+                    self.reading.begin(name, layout.place);
+                    self.reading.whole(&bytes);
+                    drop(hold);
+                }
                 Found::Stream { name, mut reader } => self.stream(&name, &mut reader),
+                Found::Digest { name, size } => self.digest(&Layout::of(Path::new(&name)), size),
+                Found::Left { name, size } => self.left(&Layout::of(Path::new(&name)), size),
                 Found::Skipped => self.reading.tally().skipped += 1,
                 Found::Problem(problem) => self.reading.problem(problem),
             }
@@ -207,6 +312,28 @@ impl<'e> Worker<'e> {
 
     fn cancelled(&self) -> bool {
         self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    /// What the path of a log file says; its day is noted.
+    fn dated(&mut self, name: &str) -> Layout {
+        let layout = Layout::of(Path::new(name));
+        self.reading.tally().days.add(layout.day);
+        layout
+    }
+
+    fn digest(&mut self, layout: &Layout, size: u64) {
+        self.reading
+            .files(layout.place.as_ref(), Files::digest(size));
+    }
+
+    fn left(&mut self, layout: &Layout, size: u64) {
+        let left = Files::log_file(size, 0);
+        let tally = self.reading.tally();
+        tally.left.add(left);
+        tally.days.add(layout.day);
+        if let Some(place) = &layout.place {
+            tally.region(&place.account, &place.region).left.add(left);
+        }
     }
 
     fn path(&mut self, path: &Path) {
@@ -224,11 +351,15 @@ impl<'e> Worker<'e> {
         }
         let size = metadata.len();
         if layout.kind == Kind::Digests {
-            self.reading
-                .files(layout.place.as_ref(), Files::digest(size));
+            self.digest(&layout, size);
             return Ok(());
         }
         let name = path.display().to_string();
+        if self.sample.is_some_and(|sample| !sample.takes(&name)) {
+            self.left(&layout, size);
+            return Ok(());
+        }
+        self.reading.tally().days.add(layout.day);
         if size > self.whole as u64 {
             self.reading.begin(name, layout.place);
             self.pieces(&mut file);
@@ -246,7 +377,8 @@ impl<'e> Worker<'e> {
     }
 
     fn stream(&mut self, name: &str, reader: &mut dyn Read) {
-        self.reading.begin(name.to_owned(), None);
+        let layout = self.dated(name);
+        self.reading.begin(name.to_owned(), layout.place);
         self.pieces(reader);
     }
 

@@ -1,8 +1,12 @@
 //! Where log files are: folders and files, in a stable order, and what their paths say.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::hash::BuildHasher;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+use time::{Date, Month};
 
 use super::count::Place;
 use super::tally::{Problem, Reason};
@@ -16,6 +20,80 @@ pub enum Source {
         name: String,
         reader: Box<dyn Read + Send>,
     },
+    /// Files that somebody else finds and fetches, in an order that is always the same.
+    Feed(Box<dyn Iterator<Item = Found> + Send>),
+}
+
+/// Which log files to read, by what their paths say; those whose paths say nothing are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Account ids; none: all.
+    pub accounts: BTreeSet<String>,
+    pub regions: BTreeSet<String>,
+    /// The first day, by the folder that CloudTrail delivered to.
+    pub from: Option<Date>,
+    /// The first day that no longer belongs to it.
+    pub to: Option<Date>,
+}
+
+impl Selection {
+    pub fn wants(&self, layout: &Layout) -> bool {
+        let place = layout.place.as_ref();
+        place.is_none_or(|place| {
+            self.wants_account(&place.account) && self.wants_region(&place.region)
+        }) && layout.day.is_none_or(|day| self.wants_day(day))
+    }
+
+    pub fn wants_account(&self, account: &str) -> bool {
+        self.accounts.is_empty() || self.accounts.contains(account)
+    }
+
+    pub fn wants_region(&self, region: &str) -> bool {
+        self.regions.is_empty() || self.regions.contains(region)
+    }
+
+    fn wants_day(&self, day: Date) -> bool {
+        self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day < to)
+    }
+
+    /// Whether a folder may hold files that are wanted.
+    fn may_be_in(&self, folder: &Path) -> bool {
+        let parts: Vec<&str> = folder.iter().filter_map(|part| part.to_str()).collect();
+        let Some((account, rest)) = after_root(&parts).and_then(<[&str]>::split_first) else {
+            return true;
+        };
+        let wants_region = rest.get(1).is_none_or(|region| self.wants_region(region));
+        // A year or month that is not complete stands for all days in it, so only whole days are decided on.
+        let day = rest.get(2..5).and_then(day_of_folders);
+        self.wants_account(account) && wants_region && day.is_none_or(|day| self.wants_day(day))
+    }
+}
+
+/// A part of the log files, always the same one of the same files.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// Between 0 and 1.
+    pub fraction: f64,
+}
+
+impl Sample {
+    /// Parts of the sample by whose differences its error is estimated.
+    pub const GROUPS: usize = 10;
+
+    /// Whether a log file belongs to it. Their names end in random letters, so chance has been at work already.
+    pub fn takes(self, name: &str) -> bool {
+        let share = Self::hash(name, 1) as f64 / u64::MAX as f64;
+        share < self.fraction
+    }
+
+    pub(super) fn group(name: &str) -> usize {
+        (Self::hash(name, 2) % Self::GROUPS as u64) as usize
+    }
+
+    fn hash(name: &str, seed: u64) -> u64 {
+        let file = name.rsplit('/').next().unwrap_or(name);
+        foldhash::quality::FixedState::with_seed(seed).hash_one(file)
+    }
 }
 
 /// What a folder of CloudTrail holds, by its name.
@@ -31,6 +109,8 @@ pub enum Kind {
 pub struct Layout {
     pub kind: Kind,
     pub place: Option<Place>,
+    /// Day of the delivery.
+    pub day: Option<Date>,
 }
 
 impl Layout {
@@ -41,31 +121,38 @@ impl Layout {
         folders.or_else(|| Self::by_name(name)).unwrap_or(Self {
             kind: Kind::Logs,
             place: None,
+            day: None,
         })
     }
 
     fn by_folders(parts: &[&str]) -> Option<Self> {
-        let start = parts.iter().rposition(|part| *part == "AWSLogs")? + 1;
-        let organization = parts.get(start)?.starts_with("o-");
-        let start = start + usize::from(organization);
-        let [account, kind, region, _, ..] = parts.get(start..)? else {
+        let [account, kind, region, rest @ ..] = after_root(parts)? else {
             return None;
         };
-        Self::new(account, kind, region)
+        let (_, folders) = rest.split_last()?;
+        Self::new(
+            account,
+            kind,
+            region,
+            folders.get(..3).and_then(day_of_folders),
+        )
     }
 
     /// For files that have been copied out of their folders.
     fn by_name(name: &str) -> Option<Self> {
         let mut parts = name.split('_');
         let (account, kind, region) = (parts.next()?, parts.next()?, parts.next()?);
-        parts.next()?;
+        let day = parts
+            .next()?
+            .get(..8)
+            .and_then(|day| day_of([day.get(..4)?, day.get(4..6)?, day.get(6..)?]));
         let is_account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
         is_account
-            .then(|| Self::new(account, kind, region))
+            .then(|| Self::new(account, kind, region, day))
             .flatten()
     }
 
-    fn new(account: &str, kind: &str, region: &str) -> Option<Self> {
+    fn new(account: &str, kind: &str, region: &str, day: Option<Date>) -> Option<Self> {
         let kind = match kind {
             "CloudTrail-Digest" => Kind::Digests,
             kind if kind.starts_with("CloudTrail") => Kind::Logs,
@@ -78,39 +165,96 @@ impl Layout {
         Some(Self {
             kind,
             place: Some(place),
+            day,
         })
     }
+}
+
+/// What follows `AWSLogs/` and the organization, if there is one: account, kind, Region, year, month, day, name.
+fn after_root<'p, 's>(parts: &'p [&'s str]) -> Option<&'p [&'s str]> {
+    let start = parts.iter().rposition(|part| *part == "AWSLogs")? + 1;
+    let rest = parts.get(start..)?;
+    match rest.first()?.starts_with("o-") {
+        true => rest.get(1..),
+        false => Some(rest),
+    }
+}
+
+fn day_of_folders(folders: &[&str]) -> Option<Date> {
+    folders.try_into().ok().and_then(day_of)
+}
+
+fn day_of([year, month, day]: [&str; 3]) -> Option<Date> {
+    let month = Month::try_from(month.parse::<u8>().ok()?).ok()?;
+    Date::from_calendar_date(year.parse().ok()?, month, day.parse().ok()?).ok()
 }
 
 /// One step of a walk over sources.
 pub enum Found {
     File(PathBuf),
+    /// A file in memory.
+    Bytes {
+        name: String,
+        bytes: Vec<u8>,
+        /// Dropped when the bytes are no longer needed.
+        hold: Box<dyn Send>,
+    },
     Stream {
         name: String,
         reader: Box<dyn Read + Send>,
+    },
+    /// A digest file, of which nothing but the size is asked.
+    Digest {
+        name: String,
+        size: u64,
+    },
+    /// A log file that does not belong to the sample.
+    Left {
+        name: String,
+        size: u64,
     },
     /// A file of a folder that is no log file by its name.
     Skipped,
     Problem(Problem),
 }
 
+impl Found {
+    /// Memory that it holds.
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Self::Bytes { bytes, .. } => bytes.len(),
+            _ => 0,
+        }
+    }
+
+    pub(super) fn group(&self) -> usize {
+        match self {
+            Self::File(path) => Sample::group(&path.to_string_lossy()),
+            Self::Bytes { name, .. } | Self::Stream { name, .. } => Sample::group(name),
+            _ => 0,
+        }
+    }
+}
+
 /// All files of all sources. Folders are read as the walk reaches them, each in the order of its names, so that
 /// memory holds one folder of each level and not the whole list.
 pub struct Walk {
     sources: std::vec::IntoIter<Source>,
+    selection: Selection,
     /// What is left of the folders that the walk is in, backwards.
     folders: Vec<Vec<(PathBuf, bool)>>,
+    feed: Option<Box<dyn Iterator<Item = Found> + Send>>,
 }
 
 impl Walk {
-    /// Paths come first, in their order and each once, then streams.
-    pub fn new(sources: Vec<Source>) -> Self {
+    /// Paths come first, in their order and each once, then everything else.
+    pub fn new(sources: Vec<Source>, selection: Selection) -> Self {
         let mut paths = Vec::new();
         let mut streams = Vec::new();
         for source in sources {
             match source {
                 Source::Path(path) => paths.push(path),
-                stream @ Source::Stream { .. } => streams.push(stream),
+                other => streams.push(other),
             }
         }
         paths.sort();
@@ -119,13 +263,19 @@ impl Walk {
         sources.extend(streams);
         Self {
             sources: sources.into_iter(),
+            selection,
             folders: Vec::new(),
+            feed: None,
         }
     }
 
     fn source(&mut self, source: Source) -> Option<Found> {
         match source {
             Source::Stream { name, reader } => Some(Found::Stream { name, reader }),
+            Source::Feed(feed) => {
+                self.feed = Some(feed);
+                None
+            }
             Source::Path(path) if path.is_dir() => self.enter(&path),
             Source::Path(path) => Some(Found::File(path)),
         }
@@ -147,6 +297,11 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<Found> {
         loop {
+            match self.feed.as_mut().map(Iterator::next) {
+                Some(None) => self.feed = None,
+                Some(found) => return found,
+                None => {}
+            }
             let Some(folder) = self.folders.last_mut() else {
                 let source = self.sources.next()?;
                 match self.source(source) {
@@ -158,13 +313,17 @@ impl Iterator for Walk {
                 None => {
                     self.folders.pop();
                 }
-                Some((path, true)) => {
+                Some((path, true)) if self.selection.may_be_in(&path) => {
                     if let Some(found) = self.enter(&path) {
                         return Some(found);
                     }
                 }
-                Some((path, false)) if is_log_name(&path) => return Some(Found::File(path)),
-                Some(_) => return Some(Found::Skipped),
+                Some((_, true)) => {}
+                Some((path, false)) if !is_log_name(&path) => return Some(Found::Skipped),
+                Some((path, false)) if self.selection.wants(&Layout::of(&path)) => {
+                    return Some(Found::File(path));
+                }
+                Some(_) => {}
             }
         }
     }
@@ -185,7 +344,7 @@ fn entries(folder: &Path) -> io::Result<Vec<(PathBuf, bool)>> {
     Ok(paths.collect())
 }
 
-fn is_log_name(path: &Path) -> bool {
+pub fn is_log_name(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     matches!(extension, Some("gz" | "json" | "jsonl" | "ndjson"))
 }
@@ -239,5 +398,49 @@ mod tests {
                 .map(|p| format!("{} {} {:?}", p.account, p.region, layout.kind));
             assert_eq!(said.as_deref(), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn days_and_accounts_select_files_and_folders() {
+        let day = |day| Date::from_calendar_date(2026, Month::July, day).expect("a day");
+        let selection = Selection {
+            accounts: BTreeSet::from(["111122223333".to_owned()]),
+            from: Some(day(14)),
+            to: Some(day(16)),
+            ..Selection::default()
+        };
+        let root = "p/AWSLogs/o-abc/111122223333/CloudTrail/eu-west-1/2026/07";
+        let wants = |path: &str| selection.wants(&Layout::of(Path::new(path)));
+        assert!(wants(&format!("{root}/14/x.json.gz")) && wants("events.json"));
+        assert!(!wants(&format!("{root}/16/x.json.gz")));
+        assert!(
+            !wants(&root.replace("1111", "4444"))
+                || !wants(&format!("{}/14/x.gz", root.replace("1111", "4444")))
+        );
+        assert!(wants(
+            "111122223333_CloudTrail_eu-west-1_20260714T0000Z_A.json.gz"
+        ));
+        assert!(!wants(
+            "111122223333_CloudTrail_eu-west-1_20260713T2355Z_A.json.gz"
+        ));
+        let enters = |path: &str| selection.may_be_in(Path::new(path));
+        assert!(enters("p/AWSLogs") && enters("p/AWSLogs/o-abc") && enters(root));
+        assert!(enters(&format!("{root}/15")) && !enters(&format!("{root}/13")));
+        assert!(!enters("p/AWSLogs/o-abc/444422223333"));
+    }
+
+    #[test]
+    fn a_sample_is_about_its_fraction() {
+        let sample = Sample { fraction: 0.2 };
+        let names = (0..10_000).map(|n| format!("AWSLogs/1/x_{n}.json.gz"));
+        let taken: Vec<String> = names.filter(|name| sample.takes(name)).collect();
+        assert!((1_800..2_200).contains(&taken.len()), "{}", taken.len());
+        let in_first = taken.iter().filter(|name| Sample::group(name) == 0).count();
+        assert!((120..290).contains(&in_first), "{in_first}");
+        assert!(
+            taken
+                .iter()
+                .all(|name| sample.takes(&name.replace("AWSLogs/1", "copy")))
+        );
     }
 }

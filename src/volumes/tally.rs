@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use time::Date;
+
 use super::scan::Syntax;
 use super::sketch::Sketch;
 
@@ -103,10 +105,12 @@ pub struct RegionTally {
     pub recorded: BTreeMap<Recorder, u64>,
     /// Files whose path names the account and the Region.
     pub files: Files,
+    /// Such files that the sample left out.
+    pub left: Files,
 }
 
 impl RegionTally {
-    fn merge(&mut self, other: Self) {
+    pub(super) fn merge(&mut self, other: Self) {
         for (category, rows) in other.events {
             let own = self.events.entry(category).or_default();
             for (row, counts) in rows {
@@ -117,6 +121,7 @@ impl RegionTally {
             *self.recorded.entry(recorder).or_default() += count;
         }
         self.files.add(other.files);
+        self.left.add(other.left);
     }
 }
 
@@ -266,6 +271,41 @@ impl Window {
     }
 }
 
+/// The days of the folders that files lie in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Days {
+    /// The first and the last one.
+    pub bounds: Option<(Date, Date)>,
+    /// Files whose path names no day.
+    pub undated: u64,
+}
+
+impl Days {
+    pub fn add(&mut self, day: Option<Date>) {
+        match day {
+            Some(day) => self.widen(day),
+            None => self.undated += 1,
+        }
+    }
+
+    fn widen(&mut self, day: Date) {
+        let (first, last) = self.bounds.get_or_insert((day, day));
+        *first = day.min(*first);
+        *last = day.max(*last);
+    }
+
+    fn merge(&mut self, other: Self) {
+        for day in other
+            .bounds
+            .into_iter()
+            .flat_map(|(first, last)| [first, last])
+        {
+            self.widen(day);
+        }
+        self.undated += other.undated;
+    }
+}
+
 /// Everything that was counted. Two tallies merge into one as if it had all been counted at once.
 #[derive(Clone, Debug)]
 pub struct Tally {
@@ -275,6 +315,9 @@ pub struct Tally {
     /// Copies that were left out, when asked to.
     pub duplicates: u64,
     pub files: Files,
+    /// Files that the sample left out.
+    pub left: Files,
+    pub days: Days,
     /// Files of a folder that are no log files by their name.
     pub skipped: u64,
     pub window: Window,
@@ -294,6 +337,8 @@ impl Default for Tally {
             events: 0,
             duplicates: 0,
             files: Files::default(),
+            left: Files::default(),
+            days: Days::default(),
             skipped: 0,
             window: Window::default(),
             problems: Problems::default(),
@@ -315,6 +360,8 @@ impl Tally {
         self.events += other.events;
         self.duplicates += other.duplicates;
         self.files.add(other.files);
+        self.left.add(other.left);
+        self.days.merge(other.days);
         self.skipped += other.skipped;
         self.window.merge(other.window);
         self.problems.merge(other.problems);
