@@ -15,6 +15,7 @@ mod masks;
 mod read;
 mod record;
 mod run;
+mod sample;
 mod scan;
 mod sketch;
 mod source;
@@ -28,10 +29,11 @@ pub use dedupe::Dedupe;
 pub use engine::{Engine, SelectorId};
 pub use read::Reading;
 pub use record::Record;
-pub use run::{Accounts, Options, Outcome, Progress, count};
+pub use run::{Options, Outcome, Progress, count};
+pub use sample::{Group, Sample, Scale};
 pub use scan::{Scanner, Sink, Syntax};
 pub use sketch::{Hitter, Sketch};
-pub use source::{Found, Kind, Layout, Sample, Selection, Source, is_log_name};
+pub use source::{Found, Kind, Layout, Selection, Source, is_log_name};
 pub use tally::{
     Counts, Days, Files, Problem, Problems, Reason, Recorder, RegionTally, Tally, Window,
 };

@@ -16,8 +16,9 @@ use super::count::Counter;
 use super::dedupe::Dedupe;
 use super::engine::Engine;
 use super::read::Reading;
-use super::source::{Found, Kind, Layout, Sample, Selection, Source, Walk, unreadable};
-use super::tally::{Files, Reason, RegionTally, Tally};
+use super::sample::{Group, Sample};
+use super::source::{Found, Kind, Layout, Selection, Source, Walk, unreadable};
+use super::tally::{Files, Reason, Tally};
 
 const BATCH: usize = 64;
 /// Batches that may be under way for each thread.
@@ -72,11 +73,8 @@ pub struct Outcome {
     pub tally: Tally,
     pub cancelled: bool,
     /// Of a sample: the counts of each of its groups, which add up to those of the tally.
-    pub groups: Vec<Accounts>,
+    pub groups: Vec<Group>,
 }
-
-/// Counts by account id and Region.
-pub type Accounts = BTreeMap<String, BTreeMap<String, RegionTally>>;
 
 /// Files to count, their group, and their number in the order of all batches.
 struct Batch {
@@ -220,16 +218,16 @@ fn collect(
     tallies: Receiver<Counted>,
     permit: SyncSender<()>,
     options: &Options<'_>,
-) -> (Tally, Vec<Accounts>) {
+) -> (Tally, Vec<Group>) {
     let mut whole = Tally::default();
-    let mut groups = vec![Accounts::new(); options.sample.map_or(0, |_| Sample::GROUPS)];
+    let mut groups = vec![Group::default(); options.sample.map_or(0, |_| Sample::GROUPS)];
     let mut early = BTreeMap::new();
     let mut next = 0;
     for counted in tallies {
         early.insert(counted.number, counted);
         while let Some(Counted { group, tally, .. }) = early.remove(&next) {
-            if let Some(accounts) = groups.get_mut(group) {
-                add_accounts(accounts, &tally);
+            if let Some(group) = groups.get_mut(group) {
+                group.add(&tally);
             }
             whole.merge(tally);
             next += 1;
@@ -241,15 +239,6 @@ fn collect(
         }
     }
     (whole, groups)
-}
-
-fn add_accounts(accounts: &mut Accounts, tally: &Tally) {
-    for (account, regions) in &tally.accounts {
-        let own = accounts.entry(account.clone()).or_default();
-        for (region, counts) in regions {
-            own.entry(region.clone()).or_default().merge(counts.clone());
-        }
-    }
 }
 
 impl Progress {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::hash::BuildHasher;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use time::{Date, Month};
 
 use super::count::Place;
+use super::sample::Sample;
 use super::tally::{Problem, Reason};
 
 /// What to read.
@@ -66,33 +66,6 @@ impl Selection {
         // A year or month that is not complete stands for all days in it, so only whole days are decided on.
         let day = rest.get(2..5).and_then(day_of_folders);
         self.wants_account(account) && wants_region && day.is_none_or(|day| self.wants_day(day))
-    }
-}
-
-/// A part of the log files, always the same one of the same files.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sample {
-    /// Between 0 and 1.
-    pub fraction: f64,
-}
-
-impl Sample {
-    /// Parts of the sample by whose differences its error is estimated.
-    pub const GROUPS: usize = 10;
-
-    /// Whether a log file belongs to it. Their names end in random letters, so chance has been at work already.
-    pub fn takes(self, name: &str) -> bool {
-        let share = Self::hash(name, 1) as f64 / u64::MAX as f64;
-        share < self.fraction
-    }
-
-    pub(super) fn group(name: &str) -> usize {
-        (Self::hash(name, 2) % Self::GROUPS as u64) as usize
-    }
-
-    fn hash(name: &str, seed: u64) -> u64 {
-        let file = name.rsplit('/').next().unwrap_or(name);
-        foldhash::quality::FixedState::with_seed(seed).hash_one(file)
     }
 }
 
@@ -427,20 +400,5 @@ mod tests {
         assert!(enters("p/AWSLogs") && enters("p/AWSLogs/o-abc") && enters(root));
         assert!(enters(&format!("{root}/15")) && !enters(&format!("{root}/13")));
         assert!(!enters("p/AWSLogs/o-abc/444422223333"));
-    }
-
-    #[test]
-    fn a_sample_is_about_its_fraction() {
-        let sample = Sample { fraction: 0.2 };
-        let names = (0..10_000).map(|n| format!("AWSLogs/1/x_{n}.json.gz"));
-        let taken: Vec<String> = names.filter(|name| sample.takes(name)).collect();
-        assert!((1_800..2_200).contains(&taken.len()), "{}", taken.len());
-        let in_first = taken.iter().filter(|name| Sample::group(name) == 0).count();
-        assert!((120..290).contains(&in_first), "{in_first}");
-        assert!(
-            taken
-                .iter()
-                .all(|name| sample.takes(&name.replace("AWSLogs/1", "copy")))
-        );
     }
 }
