@@ -37,6 +37,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("desired", &["diag", "kinds", "plan", "spec"]),
     ("diag", &["finding"]),
     ("error", &["aws"]),
+    ("fetch", &["aws", "model", "volumes"]),
     ("finding", &[]),
     (
         "kinds",
@@ -45,6 +46,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("lifecycle", &["finding"]),
     ("live_spec", &["kinds", "model", "selectors", "spec"]),
     ("live", &["aws", "kinds", "model", "plan", "spec"]),
+    ("measured", &["cost", "volumes"]),
     ("model", &[]),
     ("plan", &["model"]),
     (
@@ -84,6 +86,7 @@ const PURE: &[&str] = &[
     "diag",
     "finding",
     "lifecycle",
+    "measured",
     "model",
     "plan",
     "policy",

@@ -10,7 +10,7 @@ use super::class_key::{ClassKey, hash_of, is_same};
 use super::dedupe::Dedupe;
 use super::engine::{Engine, SelectorId, Verdict, plain};
 use super::record::{Field, Record, text};
-use super::tally::{Counts, Files, Recorder, Tally};
+use super::tally::{Counts, Files, Recorder, RegionTally, Tally};
 use crate::selectors::Event;
 
 /// Classes that are remembered; random event names must not fill the memory.
@@ -63,8 +63,8 @@ struct Class {
     count: u64,
     /// Of each selector that decides over single records.
     hits: Vec<u64>,
-    /// The trails of these, for events that no other selector of the trail has recorded.
-    trail_hits: Vec<u64>,
+    /// Of these, the events that no selector of the trail before them has recorded.
+    first_hits: Vec<u64>,
 }
 
 impl<'e> Counter<'e> {
@@ -275,7 +275,7 @@ impl Class {
             first_is_object: first == Some("AWS::S3::Object"),
             count: 0,
             hits: vec![0; verdict.sometimes.len()],
-            trail_hits: vec![0; verdict.sometimes.len()],
+            first_hits: vec![0; verdict.sometimes.len()],
             verdict,
         }
     }
@@ -288,9 +288,9 @@ impl Class {
                 continue;
             }
             self.hits[index] += 1;
-            if !sometimes.trail_always && trail != Some(sometimes.id.trail) {
+            if !sometimes.settled && trail != Some(sometimes.id.trail) {
                 trail = Some(sometimes.id.trail);
-                self.trail_hits[index] += 1;
+                self.first_hits[index] += 1;
             }
         }
     }
@@ -327,9 +327,28 @@ impl Class {
                 Some(id.selector),
                 std::mem::take(&mut self.hits[index]),
             );
-            record(id.trail, None, std::mem::take(&mut self.trail_hits[index]));
+            if !sometimes.trail_always {
+                record(id.trail, None, self.first_hits[index]);
+            }
         }
+        self.settle_own(region, count);
         tally.calls.add(&self.call, count);
+    }
+
+    /// What the always-recording selectors count as their own is what those before them have left.
+    fn settle_own(&mut self, region: &mut RegionTally, count: u64) {
+        for id in &self.verdict.own {
+            let before = self.verdict.sometimes.iter().zip(&self.first_hits);
+            let before = before.filter(|(sometimes, _)| sometimes.id.trail == id.trail);
+            let taken: u64 = before.map(|(_, hits)| hits).sum();
+            *region.own.entry(*id).or_default() += count - taken;
+        }
+        for (sometimes, hits) in self.verdict.sometimes.iter().zip(&mut self.first_hits) {
+            let hits = std::mem::take(hits);
+            if hits > 0 {
+                *region.own.entry(sometimes.id).or_default() += hits;
+            }
+        }
     }
 
     fn counts(&self, count: u64) -> Counts {

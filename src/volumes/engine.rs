@@ -40,7 +40,20 @@ struct Compiled {
     varying: Vec<Condition>,
     /// Names a field that this program does not know.
     unknown: bool,
+    /// Asks for more than counts by category, source, type and access can tell, so its own events are counted.
+    own: bool,
 }
+
+/// A selector whose own events are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnCount {
+    pub index: usize,
+    /// Its name, or `selector 3`.
+    pub name: String,
+}
+
+/// What the counts of a volumes file are told apart by.
+const COUNTED_BY: [&str; 4] = ["eventCategory", "readOnly", "eventSource", "resources.type"];
 
 /// A selector by the index of its trail and its own in the trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +67,8 @@ pub struct SelectorId {
 pub struct Verdict {
     /// Selectors that record every record of the class.
     pub always: Vec<SelectorId>,
+    /// Of these, the ones that count what no selector of their trail before them records as their own.
+    pub own: Vec<SelectorId>,
     /// Selectors that record some, by trail.
     pub sometimes: Vec<Sometimes>,
 }
@@ -64,6 +79,8 @@ pub struct Sometimes {
     pub id: SelectorId,
     /// The trail records the class anyway.
     pub trail_always: bool,
+    /// A selector of the trail that goes before this one records the class anyway.
+    pub settled: bool,
     compiled: usize,
     /// The elements of `resources` that count; nothing when the whole selector has to be evaluated.
     candidates: Option<u64>,
@@ -133,11 +150,44 @@ impl Engine {
                     .push(Sometimes::new(id, compiled, candidates));
             }
         }
-        for sometimes in &mut verdict.sometimes {
-            let trail = sometimes.id.trail;
-            sometimes.trail_always = verdict.always.iter().any(|id| id.trail == trail);
-        }
+        self.settle(&mut verdict);
         verdict
+    }
+
+    /// Each event of a trail is counted once: by the counts of its class where these suffice for one of the selectors
+    /// that record it, else by the first of these.
+    fn settle(&self, verdict: &mut Verdict) {
+        for sometimes in &mut verdict.sometimes {
+            let mut always = of_trail(&verdict.always, sometimes.id.trail).peekable();
+            sometimes.trail_always = always.peek().is_some();
+            sometimes.settled = always.any(|id| id < sometimes.id || !self.counts_own(id));
+        }
+        let first = |id: &SelectorId| of_trail(&verdict.always, id.trail).next() == Some(*id);
+        let all_own = |id: &SelectorId| {
+            of_trail(&verdict.always, id.trail).all(|other| self.counts_own(other))
+        };
+        let own = verdict.always.iter().copied();
+        verdict.own = own.filter(|id| first(id) && all_own(id)).collect();
+    }
+
+    fn counts_own(&self, id: SelectorId) -> bool {
+        let mut selectors = self.selectors.iter();
+        selectors.any(|selector| selector.own && selector.id() == id)
+    }
+
+    /// The selectors of a trail whose own events are counted.
+    pub fn own_counts(&self, trail: usize) -> impl Iterator<Item = OwnCount> {
+        let own = self
+            .selectors
+            .iter()
+            .filter(move |s| s.trail == trail && s.own);
+        own.map(|selector| OwnCount {
+            index: selector.index,
+            name: match &selector.whole.name {
+                Some(name) => name.clone(),
+                None => format!("selector {}", selector.index + 1),
+            },
+        })
     }
 
     /// Whether a selector that decides over single records records this one.
@@ -156,11 +206,16 @@ impl Engine {
     }
 }
 
+fn of_trail(ids: &[SelectorId], trail: usize) -> impl Iterator<Item = SelectorId> {
+    ids.iter().copied().filter(move |id| id.trail == trail)
+}
+
 impl Sometimes {
     fn new(id: SelectorId, compiled: usize, candidates: Option<u64>) -> Self {
         Self {
             id,
             trail_always: false,
+            settled: false,
             compiled,
             candidates,
         }
@@ -192,6 +247,9 @@ impl Compiled {
             kind: AdvancedEventSelector::new(kind.cloned().collect()),
             varying: fields.iter().filter_map(Condition::of).collect(),
             unknown: fields.iter().any(|field| !is_known(&field.field)),
+            own: fields
+                .iter()
+                .any(|field| !COUNTED_BY.contains(&field.field.as_str())),
             whole: selector,
         }
     }

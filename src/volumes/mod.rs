@@ -26,10 +26,10 @@ mod tests;
 
 pub use count::{Counter, Place};
 pub use dedupe::Dedupe;
-pub use engine::{Engine, SelectorId};
+pub use engine::{Engine, OwnCount, SelectorId};
 pub use read::Reading;
 pub use record::Record;
-pub use run::{Options, Outcome, Progress, count};
+pub use run::{Options, Outcome, Progress, Totals, count};
 pub use sample::{Group, Sample, Scale};
 pub use scan::{Scanner, Sink, Syntax};
 pub use sketch::{Hitter, Sketch};

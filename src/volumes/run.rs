@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -66,6 +66,47 @@ pub struct Progress {
     pub uncompressed_bytes: u64,
     pub events: u64,
     pub problems: u64,
+}
+
+/// What there is to read, as far as it is known yet.
+#[derive(Debug, Default)]
+pub struct Totals {
+    files: AtomicU64,
+    bytes: AtomicU64,
+    complete: AtomicBool,
+}
+
+impl Totals {
+    pub fn add(&self, bytes: u64) {
+        self.files.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub fn finish(&self) {
+        self.complete.store(true, Ordering::Relaxed);
+    }
+
+    /// Files and compressed bytes, once all of them have been found.
+    pub fn get(&self) -> Option<(u64, u64)> {
+        let all = || {
+            (
+                self.files.load(Ordering::Relaxed),
+                self.bytes.load(Ordering::Relaxed),
+            )
+        };
+        self.complete.load(Ordering::Relaxed).then(all)
+    }
+
+    /// Finds the files of folders, as the walk over them does.
+    pub fn find(&self, paths: &[PathBuf], selection: &Selection) {
+        let sources = paths.iter().cloned().map(Source::Path).collect();
+        for found in Walk::new(sources, selection.clone()) {
+            if let Found::File(path) = found {
+                self.add(path.metadata().map_or(0, |metadata| metadata.len()));
+            }
+        }
+        self.finish();
+    }
 }
 
 /// Everything that was counted, and whether it was all there is.

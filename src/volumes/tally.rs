@@ -5,6 +5,7 @@ use std::fmt;
 
 use time::Date;
 
+use super::engine::SelectorId;
 use super::scan::Syntax;
 use super::sketch::Sketch;
 
@@ -103,6 +104,8 @@ pub struct RegionTally {
     pub events: BTreeMap<String, BTreeMap<SourceAndType, Counts>>,
     /// Events recorded.
     pub recorded: BTreeMap<Recorder, u64>,
+    /// Events recorded by a selector, and by none of its trail before it; of selectors whose own events are counted.
+    pub own: BTreeMap<SelectorId, u64>,
     /// Files whose path names the account and the Region.
     pub files: Files,
     /// Such files that the sample left out.
@@ -119,6 +122,9 @@ impl RegionTally {
         }
         for (recorder, count) in other.recorded {
             *self.recorded.entry(recorder).or_default() += count;
+        }
+        for (selector, count) in other.own {
+            *self.own.entry(selector).or_default() += count;
         }
         self.files.add(other.files);
         self.left.add(other.left);

@@ -105,19 +105,31 @@ pub fn lines(records: &[Value], trails: &[Selectors]) -> Lines {
             count(format!("{place} {category} {source} errors"));
         }
         for (trail, selectors) in trails.iter().enumerate() {
-            let mut any = false;
-            for (index, selector) in selectors.iter().enumerate() {
-                if matches(std::slice::from_ref(selector), &event).is_some() {
-                    count(format!("{place} {category} trail {trail} {index}"));
-                    any = true;
-                }
+            let selectors = selectors.iter().enumerate();
+            let matching =
+                selectors.filter(|(_, s)| matches(std::slice::from_ref(s), &event).is_some());
+            let matching: Vec<(usize, &AdvancedEventSelector)> = matching.collect();
+            for (index, _) in &matching {
+                count(format!("{place} {category} trail {trail} {index}"));
             }
-            if any {
+            if let Some((first, _)) = matching.first() {
                 count(format!("{place} {category} trail {trail}"));
+                if !matching
+                    .iter()
+                    .any(|(_, selector)| is_told_by_counts(selector))
+                {
+                    count(format!("{place} trail {trail} own {first}"));
+                }
             }
         }
     }
     lines
+}
+
+fn is_told_by_counts(selector: &AdvancedEventSelector) -> bool {
+    let counted = ["eventCategory", "readOnly", "eventSource", "resources.type"];
+    let mut fields = selector.field_selectors.iter();
+    fields.all(|field| counted.contains(&field.field.as_str()))
 }
 
 /// The counts of a tally as the same lines.
@@ -140,6 +152,12 @@ pub fn lines_of(tally: &Tally) -> Lines {
                             .or_default() += count;
                     }
                 }
+            }
+            for (id, count) in counted.own.iter().filter(|(_, count)| **count > 0) {
+                lines.insert(
+                    format!("{place} trail {} own {}", id.trail, id.selector),
+                    *count,
+                );
             }
             for (recorder, count) in &counted.recorded {
                 let selector = recorder

@@ -1,0 +1,227 @@
+//! From what was counted in log files to the volumes file.
+
+use std::collections::BTreeMap;
+
+use time::{Date, Duration, OffsetDateTime};
+
+use crate::cost::{
+    ByName, Count, Counts, Files, LargeFiles, Measurement, Provenance, RegionVolumes, Volumes,
+    Window,
+};
+use crate::volumes::{self, Engine, Group, Outcome, RegionTally, Scale, SelectorId, Tally};
+
+/// What is to be said about a measurement beside its counts.
+pub struct Facts {
+    /// What was read, as the user named it.
+    pub from: Vec<String>,
+    pub window: Option<Window>,
+}
+
+/// The volumes of everything that was counted. What no trail delivered at all is unknown; what some trail delivered
+/// anywhere is complete, so a Region without such events had none.
+pub fn volumes(outcome: &Outcome, engine: &Engine, facts: Facts) -> Volumes {
+    let tally = &outcome.tally;
+    let measured = Measured {
+        engine,
+        scale: Scale::new(tally, &outcome.groups),
+        categories: ["Management", "Data", "NetworkActivity"].map(|category| has(tally, category)),
+    };
+    let mut accounts: BTreeMap<String, BTreeMap<String, RegionVolumes>> = BTreeMap::new();
+    for (account, region, counts) in places(tally) {
+        let volumes = measured.region(account, region, counts);
+        let own = accounts.entry(account.to_owned()).or_default();
+        own.insert(region.to_owned(), volumes);
+    }
+    let damaged = tally.problems.files;
+    let measurement = Measurement {
+        from: facts.from,
+        window: facts.window.clone(),
+        files: Some(tally.files.count),
+        sampled_from: (tally.left.count > 0).then_some(tally.files.count + tally.left.count),
+        damaged_files: (damaged > 0).then_some(damaged),
+    };
+    Volumes {
+        provenance: Provenance::Measured,
+        window: facts.window,
+        measurements: vec![measurement],
+        accounts,
+        ..Volumes::none()
+    }
+}
+
+/// Accounts and Regions with a name; events of others are in no place of the bill.
+fn places(tally: &Tally) -> impl Iterator<Item = (&str, &str, &RegionTally)> {
+    let accounts = tally
+        .accounts
+        .iter()
+        .filter(|(account, _)| !account.is_empty());
+    accounts.flat_map(|(account, regions)| {
+        let named = regions.iter().filter(|(region, _)| !region.is_empty());
+        named.map(|(region, counts)| (account.as_str(), region.as_str(), counts))
+    })
+}
+
+/// Events that name no account or no Region, nor does the path of their file.
+pub fn homeless_events(tally: &Tally) -> u64 {
+    let events = |counts: &RegionTally| -> u64 {
+        let rows = counts.events.values().flat_map(BTreeMap::values);
+        rows.map(volumes::Counts::events).sum()
+    };
+    let placed: u64 = places(tally).map(|(_, _, counts)| events(counts)).sum();
+    tally.events - placed
+}
+
+fn has(tally: &Tally, category: &str) -> bool {
+    let mut regions = tally.accounts.values().flat_map(BTreeMap::values);
+    regions.any(|region| region.events.contains_key(category))
+}
+
+/// The time that log files cover. Whole days where all of their folders say a day; the day of `now` ends with its last
+/// event. Otherwise from the first to the last event, by whole hours.
+pub fn window(tally: &Tally, now: OffsetDateTime) -> Option<Window> {
+    let moment = |text: Option<String>| {
+        let rfc3339 = &time::format_description::well_known::Rfc3339;
+        OffsetDateTime::parse(&text?, rfc3339).ok()
+    };
+    let first = moment(tally.window.first());
+    let last = moment(tally.window.last()).map(|last| hour_of(last) + Duration::HOUR);
+    let start = |day: Date| day.midnight().assume_utc();
+    let span = match tally.days.bounds {
+        Some((first_day, last_day)) if tally.days.undated == 0 => {
+            let end = start(last_day.next_day()?);
+            let is_today = now < end;
+            (start(first_day), last.filter(|_| is_today).unwrap_or(end))
+        }
+        _ => (hour_of(first?), last?),
+    };
+    (span.0 < span.1).then(|| Window::of(vec![span]))
+}
+
+fn hour_of(moment: OffsetDateTime) -> OffsetDateTime {
+    let minutes = i64::from(moment.minute()) * 60 + i64::from(moment.second());
+    moment - Duration::seconds(minutes) - Duration::nanoseconds(i64::from(moment.nanosecond()))
+}
+
+struct Measured<'a> {
+    engine: &'a Engine,
+    scale: Option<Scale<'a>>,
+    /// Whether any events of management, data and network activity were seen.
+    categories: [bool; 3],
+}
+
+impl Measured<'_> {
+    fn region(&self, account: &str, region: &str, counts: &RegionTally) -> RegionVolumes {
+        let at = At {
+            account,
+            region,
+            scale: self.scale.as_ref(),
+        };
+        let [management, data, network] = self.categories;
+        RegionVolumes {
+            window: None,
+            management: management.then(|| at.sources("Management", counts)),
+            data: data.then(|| at.sources_and_types(counts)),
+            network_activity: network.then(|| at.sources("NetworkActivity", counts)),
+            files: self.files(counts),
+            selectors: self.selectors(&at, counts),
+        }
+    }
+
+    /// Files of which no path says where they belong are in no Region.
+    fn files(&self, counts: &RegionTally) -> Option<Box<Files>> {
+        let (read, left) = (counts.files, counts.left);
+        let uncompressed = |bytes| {
+            self.scale
+                .as_ref()
+                .map_or(bytes, |scale| scale.expected(bytes))
+        };
+        let files = Files {
+            count: Some(read.count + left.count),
+            compressed_bytes: Some(read.compressed_bytes + left.compressed_bytes),
+            uncompressed_bytes: Some(uncompressed(read.uncompressed_bytes)),
+            large: Some(LargeFiles {
+                count: read.large + left.large,
+                compressed_bytes: read.large_bytes + left.large_bytes,
+            }),
+            digests: Some(read.digests),
+            digest_bytes: Some(read.digest_bytes),
+        };
+        (read.count + left.count + read.digests > 0).then(|| Box::new(files))
+    }
+
+    /// What selectors recorded that the counts by source and type cannot tell.
+    fn selectors(&self, at: &At<'_>, counts: &RegionTally) -> ByName<ByName<Count>> {
+        let mut trails: ByName<ByName<Count>> = ByName::new();
+        for (trail, name) in self.engine.trails().enumerate() {
+            for own in self.engine.own_counts(trail) {
+                let id = SelectorId {
+                    trail,
+                    selector: own.index,
+                };
+                let of = |counts: &RegionTally| counts.own.get(&id).copied().unwrap_or_default();
+                let count = at.count(of(counts), of);
+                trails.entry(name).insert(&own.name, count);
+            }
+        }
+        trails
+    }
+}
+
+/// An account in a Region.
+struct At<'a> {
+    account: &'a str,
+    region: &'a str,
+    scale: Option<&'a Scale<'a>>,
+}
+
+impl At<'_> {
+    fn count(&self, counted: u64, of: impl Fn(&RegionTally) -> u64) -> Count {
+        let Some(scale) = self.scale else {
+            return Count::Exactly(counted);
+        };
+        let in_group = |group: &Group| group.region(self.account, self.region).map_or(0, &of);
+        let [low, expected, high] = scale.range(in_group);
+        match low == high {
+            true => Count::Exactly(expected),
+            false => Count::between(low, expected, high),
+        }
+    }
+
+    fn sources(&self, category: &str, counts: &RegionTally) -> ByName<Counts> {
+        let rows = counts.events.get(category).into_iter().flatten();
+        let rows = rows.map(|((source, kind), _)| {
+            (source.as_str(), self.row(category, (source, kind), counts))
+        });
+        rows.collect()
+    }
+
+    fn sources_and_types(&self, counts: &RegionTally) -> ByName<ByName<Counts>> {
+        let mut sources: ByName<ByName<Counts>> = ByName::new();
+        for (source, kind) in counts
+            .events
+            .get("Data")
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+        {
+            let row = self.row("Data", (source, kind), counts);
+            sources.entry(source).insert(kind, row);
+        }
+        sources
+    }
+
+    fn row(&self, category: &str, (source, kind): (&str, &str), counts: &RegionTally) -> Counts {
+        let key = (source.to_owned(), kind.to_owned());
+        let of = |counts: &RegionTally| {
+            let row = counts.events.get(category).and_then(|rows| rows.get(&key));
+            row.copied().unwrap_or_default()
+        };
+        let count =
+            |part: fn(volumes::Counts) -> u64| self.count(part(of(counts)), |c| part(of(c)));
+        Counts {
+            read: count(|counts| counts.read),
+            write: count(|counts| counts.write),
+            other: count(|counts| counts.other),
+            errors: count(|counts| counts.errors),
+        }
+    }
+}
