@@ -9,8 +9,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::task::Poll;
 
+use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::head_bucket::HeadBucketError;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::{Client, types::CommonPrefix};
+use aws_sdk_s3::types::CommonPrefix;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
 use futures_util::future::ready;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -76,6 +80,22 @@ pub async fn fetch(bucket: Bucket, to: mpsc::Sender<Found>) {
         if to.send(found).await.is_err() {
             return;
         }
+    }
+}
+
+/// The Region of a bucket, which anybody may ask for who may list it.
+pub async fn region_of(client: &Client, place: &Place, bucket: &str) -> Result<String, AwsError> {
+    let answer = client.head_bucket().bucket(bucket).send().await;
+    let elsewhere = |error: &SdkError<HeadBucketError, HttpResponse>| {
+        let headers = error.raw_response()?.headers();
+        headers.get("x-amz-bucket-region").map(str::to_owned)
+    };
+    match answer {
+        Ok(found) => Ok(found.bucket_region().unwrap_or(&place.region).to_owned()),
+        Err(error) => match elsewhere(&error) {
+            Some(region) => Ok(region),
+            None => Err(at(place, "s3:HeadBucket")(error)),
+        },
     }
 }
 

@@ -1,6 +1,6 @@
 //! From what was counted in log files to the volumes file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use time::{Date, Duration, OffsetDateTime};
 
@@ -8,7 +8,12 @@ use crate::cost::{
     ByName, Count, Counts, Files, LargeFiles, Measurement, Provenance, RegionVolumes, Volumes,
     Window,
 };
-use crate::volumes::{self, Engine, Group, Outcome, RegionTally, Scale, SelectorId, Tally};
+use crate::render::volumes::{
+    self as render, CategoryRow, FileNumbers, Number, ProblemRow, SelectorRow, Top, TopRow,
+    TrailRow, VolumesReport,
+};
+use crate::selectors::{AdvancedEventSelector, Operator};
+use crate::volumes::{self, Engine, Group, Outcome, RegionTally, Scale, SelectorId, Sketch, Tally};
 
 /// What is to be said about a measurement beside its counts.
 pub struct Facts {
@@ -24,7 +29,7 @@ pub fn volumes(outcome: &Outcome, engine: &Engine, facts: Facts) -> Volumes {
     let measured = Measured {
         engine,
         scale: Scale::new(tally, &outcome.groups),
-        categories: ["Management", "Data", "NetworkActivity"].map(|category| has(tally, category)),
+        seen: Seen::new(tally),
     };
     let mut accounts: BTreeMap<String, BTreeMap<String, RegionVolumes>> = BTreeMap::new();
     for (account, region, counts) in places(tally) {
@@ -51,10 +56,11 @@ pub fn volumes(outcome: &Outcome, engine: &Engine, facts: Facts) -> Volumes {
 
 /// Accounts and Regions with a name; events of others are in no place of the bill.
 fn places(tally: &Tally) -> impl Iterator<Item = (&str, &str, &RegionTally)> {
+    let is_id = |account: &str| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
     let accounts = tally
         .accounts
         .iter()
-        .filter(|(account, _)| !account.is_empty());
+        .filter(move |(account, _)| is_id(account));
     accounts.flat_map(|(account, regions)| {
         let named = regions.iter().filter(|(region, _)| !region.is_empty());
         named.map(|(region, counts)| (account.as_str(), region.as_str(), counts))
@@ -71,9 +77,43 @@ pub fn homeless_events(tally: &Tally) -> u64 {
     tally.events - placed
 }
 
-fn has(tally: &Tally, category: &str) -> bool {
-    let mut regions = tally.accounts.values().flat_map(BTreeMap::values);
-    regions.any(|region| region.events.contains_key(category))
+/// What the logs know of: categories, and the types and sources within them.
+struct Seen<'t> {
+    rows: BTreeSet<(&'t str, &'t str, &'t str)>,
+}
+
+impl<'t> Seen<'t> {
+    fn new(tally: &'t Tally) -> Self {
+        let regions = tally.accounts.values().flat_map(BTreeMap::values);
+        let categories = regions.flat_map(|region| &region.events);
+        let rows = categories.flat_map(|(category, rows)| {
+            let keys = rows.keys();
+            keys.map(|(source, kind)| (category.as_str(), source.as_str(), kind.as_str()))
+        });
+        Self {
+            rows: rows.collect(),
+        }
+    }
+
+    fn has(&self, category: &str) -> bool {
+        self.rows.iter().any(|(seen, ..)| *seen == category)
+    }
+
+    /// Whether events like those of the selector were delivered at all; if not, nobody knows whether there are any.
+    fn has_like(&self, selector: &AdvancedEventSelector) -> bool {
+        let named = |field: &str, value: &str| {
+            let mut fields = selector.field_selectors.iter().filter(|f| f.field == field);
+            fields.all(|field| {
+                let values = field.values(Operator::Equals);
+                values.is_empty() || values.iter().any(|named| named == value)
+            })
+        };
+        self.rows.iter().any(|(category, source, kind)| {
+            named("eventCategory", category)
+                && named("eventSource", source)
+                && named("resources.type", kind)
+        })
+    }
 }
 
 /// The time that log files cover. Whole days where all of their folders say a day; the day of `now` ends with its last
@@ -102,11 +142,149 @@ fn hour_of(moment: OffsetDateTime) -> OffsetDateTime {
     moment - Duration::seconds(minutes) - Duration::nanoseconds(i64::from(moment.nanosecond()))
 }
 
+/// The published report of a measurement.
+pub fn report(outcome: &Outcome, engine: &Engine, volumes: &Volumes) -> VolumesReport {
+    let tally = &outcome.tally;
+    let scale = Scale::new(tally, &outcome.groups);
+    let scaled = |count| scale.as_ref().map_or(count, |scale| scale.expected(count));
+    let first = volumes.measurements.first();
+    VolumesReport {
+        format_version: render::FORMAT_VERSION,
+        orgtrail_version: env!("CARGO_PKG_VERSION"),
+        from: first.map_or(Vec::new(), |measurement| measurement.from.clone()),
+        window: volumes.window.as_ref().map(ToString::to_string),
+        files: FileNumbers {
+            read: tally.files.count,
+            left_out: tally.left.count,
+            digests: tally.files.digests,
+            skipped: tally.skipped,
+            compressed_bytes: tally.files.compressed_bytes,
+            uncompressed_bytes: tally.files.uncompressed_bytes,
+        },
+        events: number(tally.events, scale.as_ref(), |region| {
+            region
+                .events
+                .values()
+                .flat_map(BTreeMap::values)
+                .map(volumes::Counts::events)
+                .sum()
+        }),
+        duplicates: tally.duplicates,
+        homeless: homeless_events(tally),
+        categories: categories(tally, scale.as_ref()),
+        trails: trails(tally, engine, &scaled),
+        calls: top(&tally.calls, &scaled),
+        resources: top(&tally.resources, &scaled),
+        principals: top(&tally.principals, &scaled),
+        problems: problems(&tally.problems),
+        written_to: None,
+    }
+}
+
+fn number(counted: u64, scale: Option<&Scale<'_>>, of: impl Fn(&RegionTally) -> u64) -> Number {
+    let Some(scale) = scale else {
+        return Number::exactly(counted);
+    };
+    let in_group = |group: &Group| {
+        group
+            .accounts
+            .values()
+            .flat_map(BTreeMap::values)
+            .map(&of)
+            .sum()
+    };
+    let [low, expected, high] = scale.range(in_group);
+    Number {
+        low,
+        expected,
+        high,
+    }
+}
+
+fn categories(tally: &Tally, scale: Option<&Scale<'_>>) -> Vec<CategoryRow> {
+    let regions = || tally.accounts.values().flat_map(BTreeMap::values);
+    let names: BTreeSet<&String> = regions().flat_map(|region| region.events.keys()).collect();
+    let row = |name: &String| {
+        let of = |region: &RegionTally| {
+            let mut sum = volumes::Counts::default();
+            let rows = region
+                .events
+                .get(name)
+                .into_iter()
+                .flat_map(BTreeMap::values);
+            rows.for_each(|counts| sum.add(*counts));
+            sum
+        };
+        let mut sum = volumes::Counts::default();
+        regions().for_each(|region| sum.add(of(region)));
+        let scaled = |count| scale.map_or(count, |scale| scale.expected(count));
+        CategoryRow {
+            category: name.clone(),
+            places: regions()
+                .filter(|region| region.events.contains_key(name))
+                .count(),
+            events: number(sum.events(), scale, |region| of(region).events()),
+            read: scaled(sum.read),
+            write: scaled(sum.write),
+            other: scaled(sum.other),
+            errors: scaled(sum.errors),
+        }
+    };
+    names.into_iter().map(row).collect()
+}
+
+fn trails(tally: &Tally, engine: &Engine, scaled: &impl Fn(u64) -> u64) -> Vec<TrailRow> {
+    let trails = engine.trails().enumerate();
+    let rows = trails.map(|(trail, name)| TrailRow {
+        trail: name.to_owned(),
+        events: scaled(tally.recorded(trail, None)),
+        selectors: engine
+            .selectors(trail)
+            .iter()
+            .enumerate()
+            .map(|(index, selector)| SelectorRow {
+                selector: match selector {
+                    Some(name) => name.clone(),
+                    None => format!("selector {}", index + 1),
+                },
+                events: scaled(tally.recorded(trail, Some(index))),
+            })
+            .collect(),
+    });
+    rows.collect()
+}
+
+/// Rows of each list in JSON.
+const MOST: usize = 100;
+
+fn top(sketch: &Sketch, scaled: &impl Fn(u64) -> u64) -> Top {
+    let values = sketch.top(MOST).into_iter().map(|hitter| TopRow {
+        value: hitter.value,
+        events: scaled(hitter.count),
+    });
+    Top {
+        values: values.collect(),
+        error: scaled(sketch.error()),
+    }
+}
+
+fn problems(problems: &volumes::Problems) -> render::Problems {
+    let named = problems.named.iter().map(|problem| ProblemRow {
+        file: problem.file.clone(),
+        offset: problem.offset,
+        reason: problem.reason.to_string(),
+    });
+    render::Problems {
+        count: problems.count,
+        files: problems.files,
+        named: named.collect(),
+    }
+}
+
 struct Measured<'a> {
     engine: &'a Engine,
     scale: Option<Scale<'a>>,
-    /// Whether any events of management, data and network activity were seen.
-    categories: [bool; 3],
+    seen: Seen<'a>,
 }
 
 impl Measured<'_> {
@@ -116,7 +294,8 @@ impl Measured<'_> {
             region,
             scale: self.scale.as_ref(),
         };
-        let [management, data, network] = self.categories;
+        let [management, data, network] =
+            ["Management", "Data", "NetworkActivity"].map(|category| self.seen.has(category));
         RegionVolumes {
             window: None,
             management: management.then(|| at.sources("Management", counts)),
@@ -153,7 +332,11 @@ impl Measured<'_> {
     fn selectors(&self, at: &At<'_>, counts: &RegionTally) -> ByName<ByName<Count>> {
         let mut trails: ByName<ByName<Count>> = ByName::new();
         for (trail, name) in self.engine.trails().enumerate() {
-            for own in self.engine.own_counts(trail) {
+            for own in self
+                .engine
+                .own_counts(trail)
+                .filter(|own| self.seen.has_like(own.selector))
+            {
                 let id = SelectorId {
                     trail,
                     selector: own.index,

@@ -22,6 +22,7 @@ use crate::model::Place;
 pub struct Login {
     /// Name of the account in the spec.
     pub account: String,
+    /// Empty: whichever the credentials belong to.
     pub account_id: String,
     pub region: String,
     pub profile: Option<String>,
@@ -179,7 +180,7 @@ async fn sign_in(login: &Login, base: &SdkConfig) -> Result<Session, AwsError> {
         .map_err(at(&place, call))
         .map_err(|error| explain(error, login))?;
     let account = identity.account().unwrap_or_default();
-    if account != login.account_id {
+    if !login.account_id.is_empty() && account != login.account_id {
         let message = format!(
             "these credentials belong to account {account}, the spec says {}",
             login.account_id

@@ -1,12 +1,11 @@
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rust_decimal::Decimal;
 
 use super::Globals;
-use super::cost_inputs::{Inputs, read};
+use super::cost_inputs::{Inputs, other_trails};
 use super::session::{self, Session};
-use crate::cost::OtherTrail;
 use crate::cost::types::Budget;
 use crate::costing::{self, Case};
 use crate::error::{Error, Outcome};
@@ -90,7 +89,7 @@ pub fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Err
     let old = args
         .compare_to
         .as_deref()
-        .map(|path| load_old(path, globals, world))
+        .map(|path| session::load_other(path, globals, world))
         .transpose()?;
     let spec = &session.spec;
     let inputs = Inputs::load(
@@ -99,7 +98,7 @@ pub fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Err
         args.volumes.as_deref(),
         args.prices.as_deref(),
     )?;
-    let others = other_trails(args)?;
+    let others = other_trails(args.other_trails.as_deref())?;
     let budget = budget(args, spec);
     let report = costing::report(&Case {
         spec,
@@ -158,27 +157,6 @@ fn outcome(args: &Args, report: &CostReport) -> Result<Outcome, Error> {
         true => Outcome::Incomplete,
         false => Outcome::Done,
     })
-}
-
-/// The old spec may have been written for an older version; what is wrong with it is told, not hidden.
-fn load_old(path: &Path, globals: &Globals, world: &World) -> Result<Spec, Error> {
-    let old = Globals {
-        spec: vec![path.to_owned()],
-        ..globals.clone()
-    };
-    let loaded = session::load(&old)?;
-    loaded.spec.clone().ok_or_else(|| {
-        world.tell(session::text(&loaded, world.err.color).trim_end());
-        Error::InvalidSpec
-    })
-}
-
-fn other_trails(args: &Args) -> Result<Vec<OtherTrail>, Error> {
-    let Some(path) = &args.other_trails else {
-        return Ok(Vec::new());
-    };
-    serde_json::from_str(&read(path, "the list of other trails")?)
-        .map_err(|error| Error::failed(format!("{}: {error}", path.display())))
 }
 
 /// Flags are stricter words for the same limits: each replaces the spec's.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Globals;
 use crate::cost::types::VolumesSource;
-use crate::cost::{PriceBook, Volumes, typical_volumes};
+use crate::cost::{OtherTrail, PriceBook, Volumes, typical_volumes};
 use crate::error::Error;
 use crate::spec::Spec;
 
@@ -32,10 +32,24 @@ impl Inputs {
             book: price_book(prices, spec, &folder)?,
         })
     }
+
+    /// The prices alone.
+    pub fn book(spec: &Spec, globals: &Globals, prices: Option<&Path>) -> Result<PriceBook, Error> {
+        price_book(prices, spec, &folder_of(&globals.spec[0]))
+    }
+}
+
+/// Trails of others, from a file.
+pub fn other_trails(path: Option<&Path>) -> Result<Vec<OtherTrail>, Error> {
+    let Some(path) = path else {
+        return Ok(Vec::new());
+    };
+    serde_json::from_str(&read(path, "the list of other trails")?)
+        .map_err(|error| Error::failed(format!("{}: {error}", path.display())))
 }
 
 /// Paths in a spec are relative to it.
-fn folder_of(spec: &Path) -> PathBuf {
+pub fn folder_of(spec: &Path) -> PathBuf {
     match spec.is_dir() {
         true => spec.to_owned(),
         false => spec.parent().map(Path::to_owned).unwrap_or_default(),

@@ -5,16 +5,21 @@ mod check;
 mod completions;
 mod cost;
 mod cost_inputs;
+mod coverage;
 mod drift;
+mod explain;
 mod init;
+mod logs;
 mod plan;
 mod policies;
 mod prices;
+mod progress;
 mod sandbox;
 mod schema;
 mod session;
 mod show;
 mod unlock;
+mod volumes;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -118,6 +123,12 @@ enum Command {
     Cost(Box<cost::Args>),
     /// List the prices that estimates use
     Prices(prices::Args),
+    /// Count the events in CloudTrail log files, for estimates
+    Volumes(Box<volumes::Args>),
+    /// Show what a change of a spec no longer records
+    Coverage(Box<coverage::Args>),
+    /// Say which trails record an event, and why
+    Explain(explain::Args),
     /// Show a saved plan
     Show(show::Args),
     /// Make what is live match the spec
@@ -199,6 +210,9 @@ fn run(cli: Cli, world: &World) -> Result<Outcome, Error> {
         Command::Plan(args) => wait(plan::run(&args, globals, world)),
         Command::Cost(args) => cost::run(&args, globals, world),
         Command::Prices(args) => prices::run(&args, world),
+        Command::Volumes(args) => wait(volumes::run(&args, globals, world)),
+        Command::Coverage(args) => wait(coverage::run(&args, globals, world)),
+        Command::Explain(args) => wait(explain::run(&args, globals, world)),
         Command::Show(args) => show::run(&args, world),
         Command::Apply(args) => wait(apply::run(&args, globals, world)),
         Command::Drift(args) => wait(drift::run(&args, globals, world)),

@@ -1,8 +1,7 @@
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Globals;
-use super::session::Session;
+use super::session::{self, Session};
 use crate::error::{Error, Outcome};
 use crate::model::Address;
 use crate::plan::{Plan, unconsented};
@@ -42,7 +41,7 @@ pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcom
     check_targets(&args.target, &plan)?;
     plan.target(&args.target);
     if let Some(path) = &args.out {
-        save(&plan, path)?;
+        session::save(path, &json(&plan))?;
     }
     print(&plan, args.format, world)?;
     session.tell_consents(&plan, world);
@@ -77,16 +76,6 @@ pub fn json(plan: &Plan) -> String {
     let mut text = serde_json::to_string_pretty(plan).unwrap_or_default();
     text.push('\n');
     text
-}
-
-/// Written beside its place and then moved, so that a plan file is never half there.
-fn save(plan: &Plan, path: &Path) -> Result<(), Error> {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(".part");
-    let draft = PathBuf::from(draft);
-    fs::write(&draft, json(plan))
-        .and_then(|()| fs::rename(&draft, path))
-        .map_err(|error| Error::failed(format!("{} cannot be written: {error}", path.display())))
 }
 
 /// A target that names nothing is a typing error, not an empty plan.

@@ -115,6 +115,16 @@ pub fn open_sandbox(folder: &Path) -> Result<Sandbox, Error> {
     })
 }
 
+/// Written beside its place and then moved, so that a file is never half there.
+pub fn save(path: &Path, text: &str) -> Result<(), Error> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".part");
+    let draft = PathBuf::from(draft);
+    fs::write(&draft, text)
+        .and_then(|()| fs::rename(&draft, path))
+        .map_err(|error| Error::failed(format!("{} cannot be written: {error}", path.display())))
+}
+
 /// The files of the spec, read but not yet checked for use.
 pub fn load(globals: &Globals) -> Result<Loaded, Error> {
     let mut files = Vec::new();
@@ -126,6 +136,19 @@ pub fn load(globals: &Globals) -> Result<Loaded, Error> {
     }
     let today = time::OffsetDateTime::now_utc().date();
     Ok(spec::load(files, &|name| std::env::var(name).ok(), today))
+}
+
+/// A spec beside that of the command. What is wrong with it is told, not hidden.
+pub fn load_other(path: &Path, globals: &Globals, world: &World) -> Result<Spec, Error> {
+    let other = Globals {
+        spec: vec![path.to_owned()],
+        ..globals.clone()
+    };
+    let loaded = load(&other)?;
+    loaded.spec.clone().ok_or_else(|| {
+        world.tell(text(&loaded, world.err.color).trim_end());
+        Error::InvalidSpec
+    })
 }
 
 /// The diagnostics with snippets and a closing line.

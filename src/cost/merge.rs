@@ -10,7 +10,8 @@ use std::mem;
 
 use super::by_name::ByName;
 use super::volumes::{
-    Count, Counts, Files, LargeFiles, MONTH_HOURS, Provenance, RegionVolumes, Span, Volumes, Window,
+    Count, Counts, Files, LargeFiles, MONTH_HOURS, Measurement, Provenance, RegionVolumes, Span,
+    Volumes, Window,
 };
 
 /// A Region whose figures in the file are of a time that overlaps the new one.
@@ -71,8 +72,7 @@ pub fn merge(file: Volumes, new: &Volumes, replace: bool) -> Result<Merged, Vec<
     }
     for measurement in &new.measurements {
         let measurements = &mut merged.volumes.measurements;
-        measurements
-            .retain(|old| (&old.from, &old.window) != (&measurement.from, &measurement.window));
+        measurements.retain(|old| !is_repeated(old, measurement));
         measurements.push(measurement.clone());
     }
     let window = merged.volumes.window.clone().map(Box::new);
@@ -82,6 +82,16 @@ pub fn merge(file: Volumes, new: &Volumes, replace: bool) -> Result<Merged, Vec<
         }
     }
     Ok(merged)
+}
+
+/// Whether the same was measured again, perhaps of a longer time.
+fn is_repeated(old: &Measurement, new: &Measurement) -> bool {
+    let spans = |measurement: &Measurement| measurement.window.as_ref().and_then(Window::spans);
+    let covered = match (spans(old), spans(new)) {
+        (Some(old), Some(new)) => times(&old, &new) == Times::Covered,
+        (old, new) => old == new,
+    };
+    covered && old.from == new.from
 }
 
 fn regions(

@@ -59,9 +59,9 @@ pub use months::{Month, MonthLine};
 pub use number::Range;
 pub use profiles::{DEFAULT_REGIONS, Profile, volumes as typical_volumes};
 pub use projection::{project, steady_state};
-pub use trails::OtherTrail;
+pub use trails::{OtherTrail, TrailView, views as trail_views};
 pub use volumes::{
     Between, Count, Counts, Files, LargeFiles, MONTH_HOURS, Measurement, MonthWindow, Provenance,
     RegionVolumes, SpanWindow, Volumes, VolumesError, Window,
 };
-pub use volumes_text::to_yaml;
+pub use volumes_text::{to_json, to_yaml};

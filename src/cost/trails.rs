@@ -46,7 +46,7 @@ pub struct TrailView {
     pub region: String,
     pub organization: bool,
     pub multi_region: bool,
-    pub prepared: Prepared,
+    pub(super) prepared: Prepared,
 }
 
 impl TrailView {

@@ -22,6 +22,14 @@ pub fn to_yaml(volumes: &Volumes, before: &str) -> String {
     writer.finish()
 }
 
+/// The file as JSON, which has no comments.
+pub fn to_json(volumes: &Volumes) -> String {
+    // Types of strings, numbers and lists cannot fail.
+    let mut text = serde_json::to_string_pretty(volumes).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
 type Path = Vec<String>;
 
 /// Comments by the key that they belong to.

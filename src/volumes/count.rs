@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use super::class_key::{ClassKey, hash_of, is_same};
 use super::dedupe::Dedupe;
 use super::engine::{Engine, SelectorId, Verdict, plain};
+use super::loss::{Change, LossCounter};
 use super::record::{Field, Record, text};
 use super::tally::{Counts, Files, Recorder, RegionTally, Tally};
 use crate::selectors::Event;
@@ -29,6 +30,7 @@ pub struct Place {
 pub struct Counter<'e> {
     engine: &'e Engine,
     dedupe: Option<&'e Dedupe>,
+    loss: Option<LossCounter<'e>>,
     numbers: Classes,
     classes: Vec<Class>,
     /// Classes that have been counted since the last [`Counter::settle`].
@@ -72,6 +74,7 @@ impl<'e> Counter<'e> {
         Self {
             engine,
             dedupe,
+            loss: None,
             numbers: Classes::default(),
             classes: Vec::new(),
             counted: Vec::new(),
@@ -79,6 +82,13 @@ impl<'e> Counter<'e> {
             cell: Cell::default(),
             tally: Tally::default(),
         }
+    }
+
+    /// Also counts what a change of the trails loses.
+    #[must_use]
+    pub fn with_change(mut self, change: Option<&'e Change>) -> Self {
+        self.loss = change.map(LossCounter::new);
+        self
     }
 
     /// Begins a file; records that do not name their account or Region are counted at the file's place.
@@ -129,6 +139,9 @@ impl<'e> Counter<'e> {
             self.tally.window.add(time);
         }
         self.tally.events += 1;
+        if let Some(loss) = &mut self.loss {
+            loss.record(record, &self.cell.names, &mut self.tally.lost);
+        }
         let number = self.class_of(record);
         let Some(class) = self.classes.get_mut(number) else {
             return;
@@ -142,15 +155,9 @@ impl<'e> Counter<'e> {
         if class.is_data
             && let Some((_, [b'"', arn @ .., b'"'])) = record.resources().next()
         {
-            let arn = plain(arn);
-            let end = if object {
-                memchr::memchr(b'/', &arn)
-            } else {
-                None
-            };
             self.tally
                 .resources
-                .add(&arn[..end.unwrap_or(arn.len())], 1);
+                .add(without_key(&plain(arn), object), 1);
         }
         if let [b'"', arn @ .., b'"'] = record.user_arn() {
             self.tally.principals.add(principal(&plain(arn)), 1);
@@ -237,8 +244,27 @@ impl<'e> Counter<'e> {
     }
 }
 
+/// Of an object in S3, its bucket.
+fn without_key(arn: &[u8], is_object: bool) -> &[u8] {
+    match memchr::memchr(b'/', arn) {
+        Some(end) if is_object => arn.get(..end).unwrap_or(arn),
+        _ => arn,
+    }
+}
+
+/// The first resource of a record, as it is counted.
+pub fn resource_of(record: &Record<'_>) -> Option<Vec<u8>> {
+    let (kind, arn) = record.resources().next()?;
+    let [b'"', arn @ .., b'"'] = arn else {
+        return None;
+    };
+    let arn = plain(arn);
+    let is_object = text(kind).as_deref() == Some("AWS::S3::Object");
+    Some(without_key(&arn, is_object).to_vec())
+}
+
 /// A role, whoever used it: `arn:aws:sts::111122223333:assumed-role/ROLE`, without the session behind it.
-fn principal(arn: &[u8]) -> &[u8] {
+pub fn principal(arn: &[u8]) -> &[u8] {
     let Some(kind) = memchr::memchr(b'/', arn) else {
         return arn;
     };

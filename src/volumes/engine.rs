@@ -16,7 +16,7 @@ use crate::selectors::{AdvancedEventSelector, Event, FieldSelector, Operator, Se
 const MAX_RESOURCES: usize = 64;
 
 /// All selectors of all trails.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Engine {
     trails: Vec<Trail>,
     selectors: Vec<Compiled>,
@@ -46,10 +46,11 @@ struct Compiled {
 
 /// A selector whose own events are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnCount {
+pub struct OwnCount<'e> {
     pub index: usize,
     /// Its name, or `selector 3`.
     pub name: String,
+    pub selector: &'e AdvancedEventSelector,
 }
 
 /// What the counts of a volumes file are told apart by.
@@ -176,13 +177,14 @@ impl Engine {
     }
 
     /// The selectors of a trail whose own events are counted.
-    pub fn own_counts(&self, trail: usize) -> impl Iterator<Item = OwnCount> {
+    pub fn own_counts(&self, trail: usize) -> impl Iterator<Item = OwnCount<'_>> {
         let own = self
             .selectors
             .iter()
             .filter(move |s| s.trail == trail && s.own);
         own.map(|selector| OwnCount {
             index: selector.index,
+            selector: &selector.whole,
             name: match &selector.whole.name {
                 Some(name) => name.clone(),
                 None => format!("selector {}", selector.index + 1),

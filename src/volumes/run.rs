@@ -15,6 +15,7 @@ use std::thread;
 use super::count::Counter;
 use super::dedupe::Dedupe;
 use super::engine::Engine;
+use super::loss::Change;
 use super::read::Reading;
 use super::sample::{Group, Sample};
 use super::source::{Found, Kind, Layout, Selection, Source, Walk, unreadable};
@@ -38,6 +39,8 @@ pub struct Options<'a> {
     pub sample: Option<Sample>,
     /// Leave out copies of events, remembering at least so many.
     pub dedupe: Option<usize>,
+    /// Count what a change of the trails loses.
+    pub change: Option<&'a Change>,
     /// Called after each batch of files.
     pub progress: Option<&'a (dyn Fn(&Progress) + Sync)>,
     /// Set to stop early.
@@ -52,6 +55,7 @@ impl Default for Options<'_> {
             selection: Selection::default(),
             sample: None,
             dedupe: None,
+            change: None,
             progress: None,
             cancel: None,
         }
@@ -156,7 +160,7 @@ pub fn count(engine: &Engine, sources: Vec<Source>, options: &Options<'_>) -> Ou
             let (todo, dedupe) = (&todo, dedupe.as_ref());
             let whole = WHOLE_FILES / threads;
             scope.spawn(move || {
-                let counter = Counter::new(engine, dedupe);
+                let counter = Counter::new(engine, dedupe).with_change(options.change);
                 let mut worker = Worker::new(counter, whole, options);
                 while let Some(batch) = next(todo) {
                     let done = Counted {

@@ -42,11 +42,16 @@ pub struct Group {
     /// By account id and Region.
     pub accounts: BTreeMap<String, BTreeMap<String, RegionTally>>,
     pub files: Files,
+    /// Events that a change of the trails loses, and gains.
+    pub lost: u64,
+    pub gained: u64,
 }
 
 impl Group {
     pub(super) fn add(&mut self, tally: &Tally) {
         self.files.add(tally.files);
+        self.lost += tally.lost.events;
+        self.gained += tally.lost.gained;
         for (account, regions) in &tally.accounts {
             let own = self.accounts.entry(account.clone()).or_default();
             for (region, counts) in regions {
@@ -145,7 +150,7 @@ mod tests {
                 let events = bytes / 200 + random(4) % 60;
                 truth += events;
                 let files = Files::log_file(bytes, 0);
-                if Sample::hash(&format!("{run} {file}"), 5) % 5 > 0 {
+                if !Sample::hash(&format!("{run} {file}"), 5).is_multiple_of(5) {
                     tally.left.add(files);
                     continue;
                 }

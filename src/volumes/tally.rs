@@ -6,6 +6,7 @@ use std::fmt;
 use time::Date;
 
 use super::engine::SelectorId;
+use super::loss::Lost;
 use super::scan::Syntax;
 use super::sketch::Sketch;
 
@@ -334,6 +335,8 @@ pub struct Tally {
     pub principals: Sketch,
     /// Events by event source and name.
     pub calls: Sketch,
+    /// What a change of the trails loses, where it was asked for.
+    pub lost: Lost,
 }
 
 impl Default for Tally {
@@ -351,6 +354,7 @@ impl Default for Tally {
             resources: Sketch::new(SKETCH),
             principals: Sketch::new(SKETCH),
             calls: Sketch::new(SKETCH),
+            lost: Lost::default(),
         }
     }
 }
@@ -374,6 +378,7 @@ impl Tally {
         self.resources.merge(other.resources);
         self.principals.merge(other.principals);
         self.calls.merge(other.calls);
+        self.lost.merge(other.lost);
     }
 
     pub fn region(&mut self, account: &str, region: &str) -> &mut RegionTally {

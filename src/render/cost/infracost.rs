@@ -13,7 +13,7 @@ use super::view::{View, title};
 const HOURS: i128 = 730;
 
 pub fn infracost(report: &CostReport) -> String {
-    super::pretty(&Root::new(report))
+    crate::render::pretty(&Root::new(report))
 }
 
 #[derive(Serialize)]

@@ -20,17 +20,10 @@ use serde_json::Value;
 
 /// The report as people and programs store it: pretty, with a newline at the end.
 pub fn json(report: &CostReport) -> String {
-    pretty(report)
+    super::pretty(report)
 }
 
 /// JSON Schema of [`json`].
 pub fn schema() -> Value {
     schemars::schema_for!(CostReport).to_value()
-}
-
-/// Serializing types of strings, numbers and lists cannot fail.
-fn pretty(value: &impl serde::Serialize) -> String {
-    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
-    text.push('\n');
-    text
 }

@@ -1,0 +1,296 @@
+//! What commands that read log files share: which ones, who reads them, and the counting itself.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use time::{Date, Month, OffsetDateTime};
+
+use super::Globals;
+use super::progress::Bar;
+use super::session::{self, Session};
+use crate::aws::{self, Aws, Connector, Login};
+use crate::cost::Window;
+use crate::error::Error;
+use crate::fetch::{self, Bucket};
+use crate::measured;
+use crate::model::Place;
+use crate::planner;
+use crate::selectors::Selectors;
+use crate::spec::{DEFAULT_REGION, Spec};
+use crate::volumes::{self as logs, Change, Engine, Options, Sample, Selection, Source, Totals};
+use crate::world::World;
+
+/// Problems that are told one by one.
+const TOLD: usize = 20;
+/// Found files that wait for a thread to count them.
+const WAITING: usize = 64;
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Which log files")]
+pub struct LogArgs {
+    /// The first day, e.g. 2026-10-01
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    from: Option<Date>,
+    /// The day after the last one
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    to: Option<Date>,
+    /// Only this account id; repeatable
+    #[arg(long = "account", value_name = "ID")]
+    accounts: Vec<String>,
+    /// Only this Region; repeatable
+    #[arg(long = "region", value_name = "REGION")]
+    regions: Vec<String>,
+    /// Read only a part of the files, e.g. 10%; counts become ranges
+    #[arg(long, value_name = "PERCENT", value_parser = fraction)]
+    sample: Option<f64>,
+    /// Leave out copies of events, remembering the last N of them (20 to 40 bytes each)
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "4000000")]
+    dedupe: Option<usize>,
+    /// Threads that count [default: one for each core]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// The account of the spec that reads buckets [default: the owner of the bucket]
+    #[arg(long, value_name = "NAME")]
+    reader: Option<String>,
+}
+
+fn day(text: &str) -> Result<Date, String> {
+    let fail = || format!("`{text}` is not a day like 2026-10-01");
+    let parts: Vec<&str> = text.split('-').collect();
+    let [year, month, day] = parts.as_slice() else {
+        return Err(fail());
+    };
+    let month = month
+        .parse::<u8>()
+        .ok()
+        .and_then(|month| Month::try_from(month).ok());
+    let date = Date::from_calendar_date(
+        year.parse().map_err(|_| fail())?,
+        month.ok_or_else(fail)?,
+        day.parse().map_err(|_| fail())?,
+    );
+    date.map_err(|_| fail())
+}
+
+/// `10%` or `0.1`
+fn fraction(text: &str) -> Result<f64, String> {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let fraction = match text.strip_suffix('%') {
+        Some(percent) => number(percent).map(|percent| percent / 100.0),
+        None => number(text),
+    };
+    fraction
+        .filter(|fraction| *fraction > 0.0 && *fraction <= 1.0)
+        .ok_or_else(|| format!("`{text}` is no part of the whole: write 10% or 0.1"))
+}
+
+/// Counting needs no spec. One that was named must be there.
+pub fn spec_if_any(globals: &Globals, world: &World) -> Result<Option<Spec>, Error> {
+    let default = Path::new("orgtrail.yaml");
+    if globals.spec == [default] && !default.exists() {
+        return Ok(None);
+    }
+    Ok(Some(Session::load(globals, world)?.spec))
+}
+
+/// The selectors of all trails of a spec.
+pub fn engine(spec: Option<&Spec>) -> Engine {
+    let trails = spec.iter().flat_map(|spec| &spec.trails);
+    let trails: Vec<(&String, Selectors)> = trails
+        .map(|(name, trail)| (name, trail.selectors()))
+        .collect();
+    let trails: Vec<(&str, &Selectors)> = trails
+        .iter()
+        .map(|(name, selectors)| (name.as_str(), selectors))
+        .collect();
+    Engine::new(&trails)
+}
+
+/// What to count beside the events as such.
+#[derive(Default)]
+pub struct Questions {
+    pub engine: Arc<Engine>,
+    pub change: Option<Change>,
+}
+
+/// Counts the events of all sources, with a progress bar.
+pub async fn count(
+    args: &LogArgs,
+    sources: &[String],
+    globals: &Globals,
+    world: &World,
+    spec: Option<&Spec>,
+    questions: Questions,
+) -> Result<logs::Outcome, Error> {
+    let selection = Selection {
+        accounts: args.accounts.iter().cloned().collect(),
+        regions: args.regions.iter().cloned().collect(),
+        from: args.from,
+        to: args.to,
+    };
+    let sample = args.sample.map(|fraction| Sample { fraction });
+    let totals = Arc::new(Totals::default());
+    let mut found = Vec::new();
+    let mut paths = Vec::new();
+    let mut is_fetched = false;
+    for source in sources {
+        if let Some(address) = source.strip_prefix("s3://") {
+            let (client, place) = reader(args, globals, spec, address).await?;
+            let (name, prefix) = address.split_once('/').unwrap_or((address, ""));
+            let bucket = Bucket {
+                client,
+                place,
+                name: name.to_owned(),
+                prefix: prefix.to_owned(),
+                selection: selection.clone(),
+                sample,
+                totals: Arc::clone(&totals),
+            };
+            let (to, mut from) = tokio::sync::mpsc::channel(WAITING);
+            tokio::spawn(fetch::fetch(bucket, to));
+            is_fetched = true;
+            let feed = std::iter::from_fn(move || from.blocking_recv());
+            found.push(Source::Feed(Box::new(feed)));
+        } else if source == "-" {
+            found.push(Source::Stream {
+                name: "standard input".to_owned(),
+                reader: Box::new(io::stdin()),
+            });
+        } else {
+            paths.push(PathBuf::from(source));
+        }
+    }
+    found.extend(paths.iter().cloned().map(Source::Path));
+    let cancel = Arc::new(AtomicBool::new(false));
+    let bar = Bar::new(world, Arc::clone(&totals));
+    if !is_fetched {
+        bar.find(paths, &selection);
+    }
+    let (threads, dedupe) = (args.threads, args.dedupe);
+    let stop = Arc::clone(&cancel);
+    let counting = tokio::task::spawn_blocking(move || {
+        let progress = |progress: &logs::Progress| bar.show(progress);
+        let mut options = Options {
+            selection,
+            sample,
+            dedupe,
+            change: questions.change.as_ref(),
+            progress: Some(&progress),
+            cancel: Some(&stop),
+            ..Options::default()
+        };
+        options.threads = threads.map_or(options.threads, NonZeroUsize::get);
+        let outcome = logs::count(&questions.engine, found, &options);
+        bar.end();
+        outcome
+    });
+    let on_interrupt = async {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            cancel.store(true, Ordering::Relaxed);
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        outcome = counting => counted(outcome.map_err(Error::failed)?, world),
+        () = on_interrupt => Err(Error::failed("stopped")),
+    }
+}
+
+/// Who reads a bucket: an account of the spec, or the credentials of the shell.
+async fn reader(
+    args: &LogArgs,
+    globals: &Globals,
+    spec: Option<&Spec>,
+    address: &str,
+) -> Result<(aws_sdk_s3::Client, Place), Error> {
+    let name = address.split('/').next().unwrap_or_default();
+    let own = spec.and_then(|spec| spec.buckets.iter().find(|(_, bucket)| bucket.name == name));
+    let account = args
+        .reader
+        .as_ref()
+        .or(own.map(|(_, bucket)| &bucket.account));
+    let login = match (spec, account) {
+        (Some(spec), Some(account)) => {
+            let logins = planner::logins(spec);
+            let found = logins.into_iter().find(|login| login.account == *account);
+            found.ok_or_else(|| {
+                Error::failed(format!("the spec has no account `{account}`"))
+                    .fix("name one of its accounts with --reader")
+            })?
+        }
+        (None, Some(_)) => {
+            return Err(Error::failed(
+                "--reader names an account of the spec, and there is no spec",
+            )
+            .fix(
+                "name the spec with -f, or leave --reader out to use the credentials of the shell",
+            ));
+        }
+        _ => Login {
+            account: "shell".to_owned(),
+            region: std::env::var("AWS_REGION").unwrap_or_else(|_| DEFAULT_REGION.to_owned()),
+            ..Login::default()
+        },
+    };
+    let connector = match &globals.sandbox {
+        Some(folder) => Connector::Sandbox(session::open_sandbox(folder)?.http_client()),
+        None => Connector::Network,
+    };
+    let aws: Aws = aws::connect(std::slice::from_ref(&login), &connector).await?;
+    let mut place = Place {
+        account_id: aws
+            .session(&login.account)
+            .map_or(String::new(), |session| session.account_id.clone()),
+        account: login.account,
+        region: login.region,
+    };
+    place.region = match (spec, own) {
+        (Some(spec), Some((name, _))) => spec
+            .region_of_bucket(name)
+            .unwrap_or(&place.region)
+            .to_owned(),
+        _ => fetch::region_of(&aws.s3(&place), &place, name).await?,
+    };
+    Ok((aws.s3(&place), place))
+}
+
+/// Days that were asked for are the window, whether or not there was something in all of them.
+pub fn window(args: &LogArgs, tally: &logs::Tally) -> Option<Window> {
+    let now = OffsetDateTime::now_utc();
+    let found = measured::window(tally, now)?;
+    let spans = found.spans()?;
+    let (first, last) = (spans.first()?.0, spans.last()?.1);
+    let start = |day: Date| day.midnight().assume_utc();
+    let from = args.from.map_or(first, start);
+    // The day is not over yet.
+    let to = args.to.map(start).filter(|to| *to <= now).unwrap_or(last);
+    (from < to).then(|| Window::of(vec![(from, to)]))
+}
+
+/// Says what was lost; nothing at all is an error.
+fn counted(outcome: logs::Outcome, world: &World) -> Result<logs::Outcome, Error> {
+    if outcome.cancelled {
+        return Err(Error::failed("stopped; nothing was written"));
+    }
+    tell_problems(&outcome.tally.problems, world);
+    if outcome.tally.files == logs::Files::default() {
+        let fix = "name the folder or prefix that holds AWSLogs/, and days, accounts and Regions that are in it";
+        return Err(Error::failed("no CloudTrail log file was read").fix(fix));
+    }
+    Ok(outcome)
+}
+
+fn tell_problems(problems: &logs::Problems, world: &World) {
+    for problem in problems.named.iter().take(TOLD) {
+        world.warn(&problem.to_string());
+    }
+    let rest = problems.count.saturating_sub(TOLD as u64);
+    if rest > 0 {
+        world.warn(&format!(
+            "{rest} more problems; --format json lists the first thousand"
+        ));
+    }
+}

@@ -1,0 +1,82 @@
+//! A progress bar on stderr, while log files are counted.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::render::volumes::thousands;
+use crate::volumes::{Progress, Selection, Totals};
+use crate::world::World;
+
+/// How many times a second it is drawn, at most.
+const RATE: u8 = 5;
+
+/// Shows files, bytes, events a second and the time left, as soon as it is known how much there is. Without a terminal, or
+/// with `--quiet`, it shows nothing.
+pub struct Bar {
+    bar: ProgressBar,
+    totals: Arc<Totals>,
+}
+
+impl Bar {
+    pub fn new(world: &World, totals: Arc<Totals>) -> Self {
+        let target = match world.quiet {
+            true => ProgressDrawTarget::hidden(),
+            false => ProgressDrawTarget::stderr_with_hz(RATE),
+        };
+        let bar = ProgressBar::with_draw_target(None, target).with_style(style(false));
+        Self { bar, totals }
+    }
+
+    /// Finds out how much there is, while the counting goes on.
+    pub fn find(&self, paths: Vec<PathBuf>, selection: &Selection) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        let (totals, selection) = (Arc::clone(&self.totals), selection.clone());
+        std::thread::spawn(move || totals.find(&paths, &selection));
+    }
+
+    pub fn show(&self, progress: &Progress) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        if let (None, Some((_, bytes))) = (self.bar.length(), self.totals.get()) {
+            self.bar.set_style(style(true));
+            self.bar.set_length(bytes);
+        }
+        self.bar.set_position(progress.compressed_bytes);
+        let seconds = self
+            .bar
+            .elapsed()
+            .max(Duration::from_millis(1))
+            .as_secs_f64();
+        self.bar.set_message(format!(
+            "{} files, {} of JSON, {} events/s{}",
+            thousands(progress.files),
+            HumanBytes(progress.uncompressed_bytes),
+            thousands((progress.events as f64 / seconds) as u64),
+            match progress.problems {
+                0 => String::new(),
+                problems => format!(", {} problems", thousands(problems)),
+            }
+        ));
+    }
+
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// The template is a constant that the tests draw.
+fn style(with_end: bool) -> ProgressStyle {
+    let template = match with_end {
+        true => "{bar:20} {percent:>3} % {msg}, {eta} left",
+        false => "{bytes} {msg}",
+    };
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}

@@ -1,0 +1,183 @@
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Globals;
+use super::logs::{self, LogArgs, Questions};
+use super::session;
+use crate::cost::types::VolumesSource;
+use crate::cost::{self, Clash, Volumes};
+use crate::error::{Error, Outcome};
+use crate::measured::{self, Facts};
+use crate::render::volumes as view;
+use crate::spec::Spec;
+use crate::world::World;
+
+const VOLUMES_FILE: &str = "volumes.yaml";
+/// Count the events in CloudTrail log files, for estimates
+///
+/// Reads folders, files, buckets (s3://BUCKET/PREFIX) and standard input (-) in every form that CloudTrail logs come in,
+/// and writes a volumes file; into one that is there already the counts are merged by time. Where there is a spec, it
+/// also says what each selector records.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folders, files, s3://BUCKET/PREFIX, or - for standard input
+    #[arg(value_name = "SOURCE", required = true)]
+    sources: Vec<String>,
+    /// The volumes file to write, - for standard output [default: that of the spec, or volumes.yaml]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Let the new counts take the place of those of an overlapping time
+    #[arg(long)]
+    replace: bool,
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+    /// Rows of each list
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+    /// Exit with 4 when something could not be read
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    logs: LogArgs,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
+    let spec = logs::spec_if_any(globals, world)?;
+    let target = Target::new(args, spec.as_ref(), globals);
+    let before = target.read()?;
+    let engine = Arc::new(logs::engine(spec.as_ref()));
+    let questions = Questions {
+        engine: Arc::clone(&engine),
+        change: None,
+    };
+    let outcome = logs::count(
+        &args.logs,
+        &args.sources,
+        globals,
+        world,
+        spec.as_ref(),
+        questions,
+    )
+    .await?;
+    let facts = Facts {
+        from: args.sources.clone(),
+        window: logs::window(&args.logs, &outcome.tally),
+    };
+    let measured = measured::volumes(&outcome, &engine, facts);
+    let mut report = measured::report(&outcome, &engine, &measured);
+    report.written_to = target.write(before, &measured, args.replace, world)?;
+    match (args.format, &target) {
+        (_, Target::Stdout) => {}
+        (Format::Text, _) => world.print_doc(&view::text(&report, args.top))?,
+        (Format::Json, _) => world.print(&view::json(&report))?,
+    }
+    let incomplete = args.strict && outcome.tally.problems.count > 0;
+    Ok(if incomplete {
+        Outcome::Incomplete
+    } else {
+        Outcome::Done
+    })
+}
+
+/// Where the volumes go.
+enum Target {
+    Stdout,
+    File(PathBuf),
+}
+
+impl Target {
+    fn new(args: &Args, spec: Option<&Spec>, globals: &Globals) -> Self {
+        match (&args.out, spec.and_then(|spec| spec.volumes.as_ref())) {
+            (Some(path), _) if path.as_os_str() == "-" => Self::Stdout,
+            (Some(path), _) => Self::File(path.clone()),
+            (None, Some(VolumesSource::File(path))) => {
+                Self::File(super::cost_inputs::folder_of(&globals.spec[0]).join(path))
+            }
+            (None, _) => Self::File(PathBuf::from(VOLUMES_FILE)),
+        }
+    }
+
+    /// What is there already; a file that is no volumes file is not written over, so better say so before counting.
+    fn read(&self) -> Result<Option<(String, Volumes)>, Error> {
+        let Self::File(path) = self else {
+            return Ok(None);
+        };
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(Error::failed(format!(
+                    "{} cannot be read: {error}",
+                    path.display()
+                )));
+            }
+        };
+        let volumes = Volumes::parse(&text).map_err(|error| {
+            Error::failed(format!("{}: {error}", path.display()))
+                .fix("mend it, or write to another file with --out")
+        })?;
+        Ok(Some((text, volumes)))
+    }
+
+    fn write(
+        &self,
+        before: Option<(String, Volumes)>,
+        measured: &Volumes,
+        replace: bool,
+        world: &World,
+    ) -> Result<Option<String>, Error> {
+        let (text, file) = before.unwrap_or_else(|| (String::new(), Volumes::none()));
+        let merged =
+            cost::merge(file, measured, replace).map_err(|clashes| clash(&clashes, measured))?;
+        if merged.already_there > 0 {
+            world.warn(&format!(
+                "{} account-Regions have this time counted already, as part of a longer one; they stay as they are. \
+                 --replace puts the new counts in their place",
+                merged.already_there
+            ));
+        }
+        let written = match text.trim_start().starts_with('{') {
+            true => cost::to_json(&merged.volumes),
+            false => cost::to_yaml(&merged.volumes, &text),
+        };
+        match self {
+            Self::Stdout => world.print(&written).map(|()| None),
+            Self::File(path) => {
+                session::save(path, &written)?;
+                Ok(Some(path.display().to_string()))
+            }
+        }
+    }
+}
+
+fn clash(clashes: &[Clash], measured: &Volumes) -> Error {
+    let new = measured
+        .window
+        .as_ref()
+        .map_or("an unknown time".to_owned(), ToString::to_string);
+    let what = match clashes {
+        [only] => format!(
+            "{} {} has counts of {}",
+            only.account, only.region, only.window
+        ),
+        [first, rest @ ..] => format!(
+            "{} {} and {} more account-Regions have counts of {}",
+            first.account,
+            first.region,
+            rest.len(),
+            first.window
+        ),
+        [] => String::new(),
+    };
+    Error::failed(format!("{what} in the file, which overlaps {new}: they can neither be added nor replaced"))
+        .fix("count a time that is the same or apart (--from, --to), let the new counts win with --replace, or write to another file with --out")
+}

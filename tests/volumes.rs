@@ -1,0 +1,460 @@
+//! `volumes`, `coverage` and `explain` from the command line: files, streams and buckets.
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use support::{MANAGEMENT, Moto, Workspace, boto3_eval};
+
+const EXAMPLE: &str = include_str!("../examples/orgtrail.yaml");
+
+fn data(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/logs")
+        .join(path)
+}
+
+fn generated() -> String {
+    data("generated").display().to_string()
+}
+
+/// The example with a selector on objects that the generated logs have.
+fn example() -> String {
+    let from = "arn:aws:s3:::acme-payments/";
+    assert!(EXAMPLE.contains(from));
+    EXAMPLE.replace(from, "arn:aws:s3:::acme-payments-ledger/")
+}
+
+/// What an independent program counted, `_all` by account, Region and category.
+fn expected() -> Vec<(String, String, String, u64)> {
+    let text = std::fs::read_to_string(data("expected/generated.json")).unwrap();
+    let expected: Value = serde_json::from_str(&text).unwrap();
+    let rows = expected["counts"].as_array().unwrap().iter();
+    let all = rows.filter(|row| row[2] == "_all");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    all.map(|row| {
+        (
+            text(&row[0]),
+            text(&row[1]),
+            text(&row[3]),
+            row[4].as_u64().unwrap(),
+        )
+    })
+    .collect()
+}
+
+/// All counts of a volumes file's category in a place.
+fn events(volumes: &Value, account: &str, region: &str, category: &str) -> u64 {
+    fn sum(value: &Value) -> u64 {
+        let Value::Object(members) = value else {
+            return 0;
+        };
+        members
+            .iter()
+            .map(|(key, value)| match value {
+                Value::Number(number) if key != "errors" => number.as_u64().unwrap(),
+                other => sum(other),
+            })
+            .sum()
+    }
+    let key = match category {
+        "Management" => "management",
+        "Data" => "data",
+        _ => "network_activity",
+    };
+    sum(&volumes["accounts"][account][region][key])
+}
+
+fn yaml(text: &str) -> Value {
+    serde_yaml::from_str(text).unwrap()
+}
+
+#[test]
+fn the_file_holds_what_an_independent_program_counted() {
+    let work = Workspace::new();
+    work.orgtrail(["volumes", &generated()])
+        .run()
+        .exits(0)
+        .says("Written to volumes.yaml");
+    let volumes = yaml(&work.read("volumes.yaml"));
+    assert_eq!(volumes["provenance"], "measured");
+    assert_eq!(volumes["window"]["from"], "2026-07-14");
+    assert_eq!(volumes["window"]["to"], "2026-07-15");
+    let mut checked = 0;
+    for (account, region, category, count) in expected() {
+        if ["Management", "Data", "NetworkActivity"].contains(&category.as_str()) {
+            assert_eq!(
+                events(&volumes, &account, &region, &category),
+                count,
+                "{account} {region} {category}"
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 50, "{checked}");
+}
+
+#[test]
+fn measuring_again_changes_nothing_and_keeps_comments() {
+    let work = Workspace::new();
+    work.orgtrail(["volumes", &generated()]).run().exits(0);
+    let text = work
+        .read("volumes.yaml")
+        .replace("accounts:", "# ask finance\naccounts: # all of them");
+    work.write("volumes.yaml", &text);
+    work.orgtrail(["volumes", &generated()]).run().exits(0);
+    let again = work.read("volumes.yaml");
+    assert!(
+        again.contains("# ask finance\naccounts:  # all of them"),
+        "{again}"
+    );
+    work.orgtrail(["volumes", &generated(), "--threads", "3"])
+        .run()
+        .exits(0);
+    assert_eq!(work.read("volumes.yaml"), again);
+}
+
+#[test]
+fn an_overlapping_time_is_refused_until_it_may_replace() {
+    let work = Workspace::new();
+    let window = "version: 1\nwindow: { from: 2026-07-13, to: 2026-07-14T12:00:00Z }\naccounts:\n  \
+                  '958643788298': { us-east-1: { management: { iam.amazonaws.com: { read: 7 } } } }\n";
+    work.write("volumes.yaml", window);
+    let run = work.orgtrail(["volumes", &generated()]).run().exits(1);
+    run.says("958643788298 us-east-1 has counts of 2026-07-13")
+        .says("--replace");
+    assert_eq!(work.read("volumes.yaml"), window);
+    work.orgtrail(["volumes", &generated(), "--replace"])
+        .run()
+        .exits(0);
+    assert!(work.read("volumes.yaml").contains("s3.amazonaws.com"));
+    work.write("volumes.yaml", "- no\n- volumes\n");
+    work.orgtrail(["volumes", &generated()])
+        .run()
+        .exits(1)
+        .says("not a volumes file");
+    assert_eq!(work.read("volumes.yaml"), "- no\n- volumes\n");
+}
+
+#[test]
+fn selectors_of_the_spec_are_counted_and_priced() {
+    let work = Workspace::new();
+    work.write(
+        "orgtrail.yaml",
+        &example().replace("volumes: { profile: medium }", "volumes: volumes.yaml"),
+    );
+    let report = work
+        .orgtrail(["volumes", &generated(), "--format", "json"])
+        .run()
+        .exits(0)
+        .json();
+    let payments = report["trails"][0]["selectors"][1].clone();
+    assert_eq!(payments["selector"], "payment objects");
+    let counted = payments["events"].as_u64().unwrap();
+    assert!(counted > 0, "{report:#}");
+    let cost = work
+        .orgtrail(["cost", "--format", "json"])
+        .run()
+        .exits(0)
+        .json();
+    let lines = cost["lines"].as_array().unwrap().iter();
+    let mut lines =
+        lines.filter(|line| line["part"] == "payment objects" && line["meter"] == "data-events");
+    let quantity: f64 = lines.next().unwrap()["quantity"]["expected"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    // Counted in one day, priced for a month of 730 hours.
+    assert!(
+        (quantity - counted as f64 * 730.0 / 24.0).abs() < 0.01,
+        "{quantity} {counted}"
+    );
+}
+
+#[test]
+fn a_sample_says_how_far_it_may_be_off() {
+    let work = Workspace::new();
+    let report = work
+        .orgtrail([
+            "volumes",
+            &generated(),
+            "--sample",
+            "40%",
+            "--format",
+            "json",
+        ])
+        .run()
+        .exits(0)
+        .json();
+    let [low, expected, high] =
+        ["low", "expected", "high"].map(|case| report["events"][case].as_u64().unwrap());
+    assert!(low < expected && expected < high);
+    assert!(low <= 1123 && 1123 <= high, "{low} {expected} {high}");
+    let files = &report["files"];
+    assert_eq!(
+        files["read"].as_u64().unwrap() + files["left_out"].as_u64().unwrap(),
+        244
+    );
+    assert!(work.read("volumes.yaml").contains("sampled_from: 244"));
+    work.orgtrail(["volumes", &generated(), "--sample", "0"])
+        .run()
+        .exits(1)
+        .says("10%");
+}
+
+#[test]
+fn damage_is_named_and_strict_says_so() {
+    let work = Workspace::new();
+    let odd = data("odd").display().to_string();
+    let run = work.orgtrail(["volumes", &odd]).run().exits(0);
+    run.says("04_truncated")
+        .says("gzip data is cut off")
+        .says("4 problems in 4 files");
+    work.orgtrail(["volumes", &odd, "--strict"]).run().exits(4);
+    assert!(work.read("volumes.yaml").contains("damaged_files: 4"));
+    work.orgtrail(["volumes", "nowhere"])
+        .run()
+        .exits(1)
+        .says("nowhere: No such file")
+        .says("fix:");
+}
+
+#[test]
+fn standard_input_and_standard_output_will_do() {
+    let work = Workspace::new();
+    let record = r#"{"eventVersion":"1.08","eventTime":"2026-07-14T10:20:00Z","eventSource":"iam.amazonaws.com","eventName":"TagRole","readOnly":false,"managementEvent":true,"recipientAccountId":"111122223333","awsRegion":"us-east-1"}"#;
+    let run = work
+        .orgtrail(["volumes", "-", "--out", "-"])
+        .input(record)
+        .run()
+        .exits(0);
+    let volumes = yaml(&run.stdout);
+    assert_eq!(volumes["window"]["from"], "2026-07-14T10:00:00Z");
+    assert_eq!(
+        events(&volumes, "111122223333", "us-east-1", "Management"),
+        1
+    );
+    assert!(!work.path("volumes.yaml").exists());
+}
+
+#[test]
+fn a_loss_is_proved_counted_and_refused() {
+    let work = Workspace::new();
+    work.write("old.yaml", &example());
+    work.write(
+        "new.yaml",
+        &example().replace("read_only: false", "read_only: true"),
+    );
+    let run = work
+        .orgtrail(["coverage", "old.yaml", "new.yaml"])
+        .run()
+        .exits(3);
+    run.says("- S3 object writes under arn:aws:s3:::acme-payments-ledger/")
+        .says("--allow narrows-coverage");
+    work.orgtrail(["coverage", "old.yaml", "old.yaml"])
+        .run()
+        .exits(0)
+        .says("proved over all possible ones");
+    let report = work
+        .orgtrail([
+            "coverage",
+            "old.yaml",
+            "new.yaml",
+            &generated(),
+            "--allow",
+            "narrows-coverage",
+            "--format",
+            "json",
+        ])
+        .run()
+        .exits(0)
+        .json();
+    // As many as the old selector records of the logs, for the new one records none of them.
+    let counted = work
+        .orgtrail([
+            "volumes",
+            &generated(),
+            "-f",
+            "old.yaml",
+            "--format",
+            "json",
+        ])
+        .run()
+        .exits(0)
+        .json();
+    let lost = &report["counted"]["events"]["expected"];
+    assert_eq!(*lost, counted["trails"][0]["selectors"][1]["events"]);
+    assert_eq!(report["counted"]["samples"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        report["counted"]["resources"]["values"][0]["value"],
+        "arn:aws:s3:::acme-payments-ledger"
+    );
+    let calls = report["counted"]["calls"]["values"].as_array().unwrap();
+    let by_call: u64 = calls
+        .iter()
+        .map(|call| call["events"].as_u64().unwrap())
+        .sum();
+    assert_eq!(by_call, lost.as_u64().unwrap());
+}
+
+#[test]
+fn an_event_is_explained() {
+    let work = Workspace::new();
+    work.write("orgtrail.yaml", &example());
+    let event = |name: &str, bucket: &str| {
+        format!(
+            r#"{{"eventVersion":"1.08","eventSource":"s3.amazonaws.com","eventName":"{name}","eventCategory":"Data","readOnly":false,"recipientAccountId":"222233334444","awsRegion":"eu-west-1","resources":[{{"type":"AWS::S3::Object","ARN":"arn:aws:s3:::{bucket}/x"}}]}}"#
+        )
+    };
+    let run = work
+        .orgtrail(["explain"])
+        .input(&event("PutObject", "acme-payments-ledger"))
+        .run()
+        .exits(0);
+    run.says("trail.org records it")
+        .says("A million of them cost $1.00 in eu-west-1 (data events)");
+    let run = work
+        .orgtrail(["explain"])
+        .input(&event("PutObject", "other"))
+        .run()
+        .exits(0);
+    run.says("resources.ARN (arn:aws:s3:::other/x) fails")
+        .says("Not recorded by any trail.");
+    let report = work
+        .orgtrail(["explain", "--format", "json"])
+        .input(&event("PutObject", "other"))
+        .run()
+        .exits(0)
+        .json();
+    assert_eq!(report["recorded"], false);
+    work.orgtrail(["explain"])
+        .input("{\"a\":1}")
+        .run()
+        .exits(1)
+        .says("not a CloudTrail record");
+    work.orgtrail(["explain"])
+        .input("")
+        .run()
+        .exits(1)
+        .says("no CloudTrail record");
+}
+
+const BUCKET: &str = "acme-org-trail-logs";
+
+/// The generated logs in a bucket of moto.
+fn upload(endpoint: &str) {
+    let script = format!(
+        r#"
+import os
+s3 = client("s3", "us-east-1")
+s3.create_bucket(Bucket="{BUCKET}")
+root = "{}"
+count = 0
+for folder, _, names in os.walk(root):
+    for name in names:
+        path = os.path.join(folder, name)
+        if "AWSLogs" in path:
+            s3.upload_file(path, "{BUCKET}", "p/" + path[path.index("AWSLogs"):])
+            count += 1
+count
+"#,
+        generated()
+    );
+    assert_eq!(boto3_eval(endpoint, MANAGEMENT, &script), 264);
+}
+
+/// Keys and prefixes of the reads of a bucket.
+fn reads(calls: &[Value], action: &str) -> usize {
+    calls.iter().filter(|call| call["action"] == action).count()
+}
+
+#[test]
+fn a_bucket_gives_the_same_as_the_folder() {
+    let moto = Moto::shared();
+    let aws = moto.proxied(&[]);
+    upload(moto.endpoint());
+    let work = Workspace::new();
+    work.orgtrail(["volumes", &generated(), "--out", "local.yaml"])
+        .run()
+        .exits(0);
+    let bucket = format!("s3://{BUCKET}/p");
+    work.orgtrail(["volumes", &bucket, "--out", "s3.yaml"])
+        .aws(aws.endpoint())
+        .run()
+        .exits(0);
+    let local = work.read("local.yaml").replace(&generated(), &bucket);
+    assert_eq!(work.read("s3.yaml"), local);
+
+    // Only what was asked for is listed and fetched.
+    aws.reset();
+    let one = [
+        "--account",
+        "958643788298",
+        "--region",
+        "us-east-1",
+        "--from",
+        "2026-07-14",
+        "--to",
+        "2026-07-15",
+    ];
+    let run = work.orgtrail(["volumes", &bucket, "--out", "one.yaml"]);
+    let run = one.iter().fold(run, |run, arg| run.arg(arg));
+    run.aws(aws.endpoint()).run().exits(0);
+    let calls = aws.calls();
+    let listings = reads(&calls, "ListObjectsV2");
+    let volumes = yaml(&work.read("one.yaml"));
+    assert_eq!(volumes["accounts"].as_object().unwrap().len(), 1);
+    let files = volumes["accounts"]["958643788298"]["us-east-1"]["files"]["count"]
+        .as_u64()
+        .unwrap();
+    assert_eq!(
+        reads(&calls, "GetObject") as u64,
+        files,
+        "digests are not fetched"
+    );
+    // AWSLogs, the organization, the account's kinds, and one for each kind.
+    assert!(listings <= 3 + 5, "{listings} listings: {calls:#?}");
+}
+
+#[test]
+fn what_a_bucket_refuses_is_named() {
+    let moto = Moto::shared();
+    let aws = moto.proxied(&[]);
+    upload(moto.endpoint());
+    let work = Workspace::new();
+    let bucket = format!("s3://{BUCKET}/p");
+    let run = work
+        .orgtrail(["volumes", "s3://no-such-bucket/"])
+        .aws(aws.endpoint())
+        .run()
+        .exits(1);
+    run.says("s3:HeadBucket").never_says("panicked");
+    // Answers that break off and throttling are asked for again.
+    aws.config(
+        json!({"faults": ["truncate:match=GetObject,every=9", "throttle:match=s3,every=11"]}),
+    );
+    work.orgtrail(["volumes", &bucket, "--strict", "--out", "a.yaml"])
+        .aws(aws.endpoint())
+        .run()
+        .exits(0);
+    assert!(
+        aws.stats()["injected"]
+            .as_object()
+            .is_some_and(|injected| injected.len() == 2),
+        "{}",
+        aws.stats()
+    );
+    aws.config(json!({"faults": ["accessdenied:match=GetObject,every=10"]}));
+    aws.reset();
+    let run = work
+        .orgtrail(["volumes", &bucket, "--strict", "--out", "b.yaml"])
+        .aws(aws.endpoint())
+        .run()
+        .exits(4);
+    run.says("s3:GetObject: AccessDenied")
+        .says("s3://acme-org-trail-logs/p/AWSLogs/")
+        .says("24 problems in 24 files");
+}
