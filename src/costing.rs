@@ -12,8 +12,10 @@ use crate::cost::{
     TransitionReport, TransitionVerdict, Volumes, advise, check_budget, compare, estimate, project,
     steady_state, transitions,
 };
+use crate::coverage;
 use crate::plan;
 use crate::render::cost::report::{self, CostReport};
+use crate::render::coverage::Part;
 use crate::spec::Spec;
 
 /// Everything that an estimate is made from.
@@ -111,7 +113,17 @@ pub fn report(case: &Case<'_>) -> CostReport {
             .as_ref()
             .zip(delta)
             .map(|(old, delta)| diff(delta, old, &new)),
+        coverage: case.old.map(|old| recorded(old, case.spec)),
         assumptions: new.assumptions.clone(),
+    }
+}
+
+fn recorded(old: &Spec, new: &Spec) -> report::Coverage {
+    let compared = coverage::compare(&coverage::recorders(old), &coverage::recorders(new));
+    let texts = |parts: Vec<Part>| parts.iter().map(ToString::to_string).collect();
+    report::Coverage {
+        lost: texts(compared.lost),
+        gained: texts(compared.gained),
     }
 }
 

@@ -39,7 +39,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("cost", &["lifecycle", "selectors", "spec"]),
-    ("costing", &["cost", "plan", "render", "spec"]),
+    ("costing", &["cost", "coverage", "plan", "render", "spec"]),
     (
         "coverage",
         &["cost", "render", "selectors", "spec", "volumes"],

@@ -170,3 +170,33 @@ fn prices_are_dated() {
         .exits(1)
         .says("orgtrail prices");
 }
+
+#[test]
+fn a_comparison_says_what_is_no_longer_recorded() {
+    let work = measured();
+    let less = work.read("orgtrail.yaml").replace(
+        "exclude: [kms.amazonaws.com]",
+        "exclude: [kms.amazonaws.com, rdsdata.amazonaws.com]",
+    );
+    work.write("new.yaml", &less);
+    let run = |format: &str| {
+        work.orgtrail([
+            "cost",
+            "-f",
+            "new.yaml",
+            "--compare-to",
+            "orgtrail.yaml",
+            "--format",
+            format,
+        ])
+        .run()
+        .exits(0)
+    };
+    let lost = "management events of rdsdata.amazonaws.com";
+    assert_eq!(run("json").json()["coverage"]["lost"][0], lost);
+    run("text").says(&format!("- no longer records {lost}"));
+    run("markdown")
+        .says("no longer records management events of")
+        .says("rdsdata");
+    run("html").says(&format!("</strong> records {lost}</li>"));
+}

@@ -46,6 +46,8 @@ const lines = () => {
 }
 
 const changes = () => {
+  const coverage = report.coverage ?? { lost: [], gained: [] }
+  expect('coverage', all('#coverage li').length, coverage.lost.length + coverage.gained.length)
   if (!report.diff) return
   const side = (one) => (one ? usd(one.monthly) : '–')
   expect('before', all('#changes tbody .before').map(text), report.diff.lines.map((line) => side(line.old)))

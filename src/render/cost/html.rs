@@ -20,6 +20,7 @@ pub fn html(report: &CostReport) -> String {
     let view = View::new(report);
     let sections = [
         tables::changes(&view),
+        tables::coverage(report),
         tables::warnings(report),
         projection::section(&view),
         attribution(&view),

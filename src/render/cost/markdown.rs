@@ -44,6 +44,7 @@ pub fn markdown(report: &CostReport, limit: Option<usize>) -> String {
             .diff
             .as_ref()
             .map_or_else(Section::default, |diff| changes(&view, diff)),
+        recorded(report),
         warnings(report),
         lines(&view),
         projection(&view),
@@ -133,6 +134,25 @@ fn changes(view: &View, diff: &Diff) -> Section {
         rows,
         ..Section::default()
     }
+}
+
+fn recorded(report: &CostReport) -> Section {
+    let coverage = report.coverage.clone().unwrap_or_default();
+    let lost = coverage
+        .lost
+        .iter()
+        .map(|part| format!("- ⚠️ no longer records {}\n", prose(part)));
+    let gained = coverage
+        .gained
+        .iter()
+        .map(|part| format!("- records {}\n", prose(part)));
+    Section::list(
+        "changes of the audit coverage",
+        0,
+        "\n**Audit coverage**\n\n",
+        lost.chain(gained).collect(),
+        "",
+    )
 }
 
 fn change_row(view: &View, line: &DiffLine) -> String {

@@ -43,10 +43,22 @@ pub struct CostReport {
     /// Against the spec of `--compare-to`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub diff: Option<Diff>,
+    /// What is recorded less and more than by the spec of `--compare-to`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
     /// What the estimate takes for granted.
     pub assumptions: Vec<String>,
+}
+
+/// Events, in words. Both lists are empty exactly when the same events are recorded, which is proved.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Coverage {
+    /// No longer recorded by any trail of the spec.
+    pub lost: Vec<String>,
+    pub gained: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]

@@ -2,7 +2,7 @@
 
 use super::amount::{Amount, percent};
 use super::names::visible_lines;
-use super::report::{Advice, CostReport, Diff, DiffLine, Line as CostLine};
+use super::report::{Advice, CostReport, Coverage, Diff, DiffLine, Line as CostLine};
 use super::table::{Cell, Table};
 use super::view::{Group, View, is_assumed, month_name, plural, price, quantity, symbol, title};
 use crate::render::{Doc, Line, Style, Terminal};
@@ -18,6 +18,9 @@ pub fn text(report: &CostReport, terminal: Terminal, explain: bool) -> String {
     if let Some(diff) = &report.diff {
         sections.push(changes(&view, diff).text(terminal));
     }
+    if let Some(coverage) = &report.coverage {
+        sections.push(recorded(coverage).text(terminal));
+    }
     sections.push(budget(report).text(terminal));
     sections.push(copies(&view, terminal));
     sections.push(advice(&view).text(terminal));
@@ -29,6 +32,24 @@ pub fn text(report: &CostReport, terminal: Terminal, explain: bool) -> String {
     });
     sections.retain(|section| !section.is_empty());
     visible_lines(&sections.join("\n"))
+}
+
+fn recorded(coverage: &Coverage) -> Doc {
+    let mut doc = Doc::default();
+    if coverage.lost.is_empty() && coverage.gained.is_empty() {
+        return doc;
+    }
+    doc.push(Line::new(0).add(Style::Bold, "Audit coverage"));
+    for (symbol, style, verb, parts) in [
+        ("- ", Style::Removed, "no longer records", &coverage.lost),
+        ("+ ", Style::Added, "records", &coverage.gained),
+    ] {
+        for part in parts {
+            let line = Line::new(2).hang(4).add(style, symbol);
+            doc.push(line.plain(format!("{verb} {part}")));
+        }
+    }
+    doc
 }
 
 fn head(view: &View) -> Doc {

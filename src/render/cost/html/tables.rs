@@ -31,6 +31,23 @@ fn name(label: &str, part: Option<&str>) -> String {
     )
 }
 
+pub fn coverage(report: &CostReport) -> String {
+    let coverage = report.coverage.clone().unwrap_or_default();
+    let item = |verb: &str, part: &String| format!("<li>{verb} {}</li>", esc(part));
+    let lost = coverage
+        .lost
+        .iter()
+        .map(|part| item("<strong>no longer</strong> records", part));
+    let gained = coverage.gained.iter().map(|part| item("records", part));
+    let items: String = lost.chain(gained).collect();
+    match items.is_empty() {
+        true => items,
+        false => format!(
+            "<section id=\"coverage\">\n<h2>Audit coverage</h2>\n<ul>{items}</ul>\n</section>\n"
+        ),
+    }
+}
+
 pub fn changes(view: &View) -> String {
     let Some(diff) = &view.report.diff else {
         return String::new();
