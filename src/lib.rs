@@ -28,6 +28,7 @@ pub mod model;
 pub mod plan;
 pub mod planner;
 pub mod policy;
+pub mod proposals;
 pub mod prove;
 pub mod render;
 pub mod sandbox;

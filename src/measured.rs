@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::{Date, Duration, OffsetDateTime};
 
 use crate::cost::{
-    ByName, Count, Counts, Files, LargeFiles, Measurement, Provenance, RegionVolumes, Volumes,
-    Window,
+    ByName, Count, Counts, Files, LargeFiles, Measurement, PriceBook, Provenance, RegionVolumes,
+    Volumes, Window,
 };
+use crate::proposals;
 use crate::render::volumes::{
-    self as render, CategoryRow, FileNumbers, Number, ProblemRow, SelectorRow, Top, TopRow,
-    TrailRow, VolumesReport,
+    self as render, CategoryRow, FileNumbers, Number, ProblemRow, Proposal, SelectorRow, Top,
+    TopRow, TrailRow, VolumesReport,
 };
 use crate::selectors::{AdvancedEventSelector, Operator};
+use crate::spec::Spec;
 use crate::volumes::{self, Engine, Group, Outcome, RegionTally, Scale, SelectorId, Sketch, Tally};
 
 /// What is to be said about a measurement beside its counts.
@@ -177,8 +179,27 @@ pub fn report(outcome: &Outcome, engine: &Engine, volumes: &Volumes) -> VolumesR
         resources: top(&tally.resources, &scaled),
         principals: top(&tally.principals, &scaled),
         problems: problems(&tally.problems),
+        proposals: None,
         written_to: None,
     }
+}
+
+/// What the trails of a spec could leave out.
+pub fn proposals(
+    outcome: &Outcome,
+    volumes: &Volumes,
+    spec: &Spec,
+    book: &PriceBook,
+) -> Vec<Proposal> {
+    let scale = Scale::new(&outcome.tally, &outcome.groups);
+    let window = volumes.window.as_ref();
+    proposals::proposals(&proposals::Case {
+        spec,
+        talkers: &outcome.tally.talkers,
+        scaled: &|count| scale.as_ref().map_or(count, |scale| scale.expected(count)),
+        hours: window.and_then(|window| window.hours().ok()),
+        book,
+    })
 }
 
 fn number(counted: u64, scale: Option<&Scale<'_>>, of: impl Fn(&RegionTally) -> u64) -> Number {

@@ -30,6 +30,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "plan",
             "planner",
             "policy",
+            "proposals",
             "render",
             "sandbox",
             "selectors",
@@ -57,7 +58,17 @@ const EDGES: &[(&str, &[&str])] = &[
     ("lifecycle", &["finding"]),
     ("live_spec", &["kinds", "model", "selectors", "spec"]),
     ("live", &["aws", "kinds", "model", "plan", "spec"]),
-    ("measured", &["cost", "render", "selectors", "volumes"]),
+    (
+        "measured",
+        &[
+            "cost",
+            "proposals",
+            "render",
+            "selectors",
+            "spec",
+            "volumes",
+        ],
+    ),
     ("model", &[]),
     ("plan", &["model"]),
     (
@@ -76,6 +87,10 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("policy", &[]),
+    (
+        "proposals",
+        &["cost", "render", "selectors", "spec", "volumes"],
+    ),
     (
         "prove",
         &["aws", "kinds", "model", "plan", "policy", "spec"],
@@ -103,6 +118,7 @@ const PURE: &[&str] = &[
     "model",
     "plan",
     "policy",
+    "proposals",
     "render",
     "selectors",
     "spec",

@@ -301,6 +301,74 @@ fn a_loss_is_proved_counted_and_refused() {
 }
 
 #[test]
+fn proposals_begin_with_noise_and_say_what_is_lost() {
+    let work = Workspace::new();
+    let spec = "version: 1\nname: t\naccounts:\n  m: { id: '111122223333', region: us-east-1 }\norganization: { id: o-a1b2c3d4e5 }\n\
+        buckets: { logs: { account: m, name: acme-datalake-logs } }\ntrails:\n  org:\n    account: m\n    organization: true\n    \
+        bucket: logs\n    selectors:\n      - { name: management, management: all }\n      - { name: objects, data: 'AWS::S3::Object' }\n";
+    work.write("orgtrail.yaml", spec);
+    let report = work
+        .orgtrail(["volumes", &generated(), "--advise", "--format", "json"])
+        .run()
+        .exits(0)
+        .json();
+    let proposals = report["proposals"].as_array().unwrap();
+    let noise: Vec<bool> = proposals
+        .iter()
+        .map(|p| p["is_noise"].as_bool().unwrap())
+        .collect();
+    assert!(
+        noise[0] && !noise[noise.len() - 1] && noise.is_sorted_by(|a, b| a >= b),
+        "{noise:?}"
+    );
+    let own = proposals
+        .iter()
+        .find(|p| p["why"].as_str().unwrap().contains("is a log bucket"))
+        .unwrap();
+    assert_eq!(own["events"], 9);
+    let change = "trail.org.selectors: add `resources.ARN: { NotStartsWith: [\"arn:aws:s3:::acme-datalake-logs/\"] }` to `objects`";
+    assert_eq!(own["change"], change);
+    assert_eq!(
+        own["loses"][0],
+        "S3 object events under arn:aws:s3:::acme-datalake-logs/"
+    );
+    // The change, made, loses what it said.
+    let condition = "resources.ARN: { NotStartsWith: ['arn:aws:s3:::acme-datalake-logs/'] }";
+    work.write(
+        "new.yaml",
+        &spec.replace(
+            "'AWS::S3::Object' }",
+            &format!("'AWS::S3::Object', {condition} }}"),
+        ),
+    );
+    let lost = work
+        .orgtrail([
+            "coverage",
+            "orgtrail.yaml",
+            "new.yaml",
+            &generated(),
+            "--allow",
+            "narrows-coverage",
+            "--format",
+            "json",
+        ])
+        .run()
+        .exits(0)
+        .json();
+    assert_eq!(lost["counted"]["events"]["expected"], own["events"]);
+    work.orgtrail(["volumes", &generated(), "--advise"])
+        .run()
+        .exits(0)
+        .says("What could be left out")
+        .says("saves less than $0.01");
+    let bare = Workspace::new();
+    bare.orgtrail(["volumes", &generated(), "--advise"])
+        .run()
+        .exits(1)
+        .says("there is none");
+}
+
+#[test]
 fn an_event_is_explained() {
     let work = Workspace::new();
     work.write("orgtrail.yaml", &example());

@@ -20,7 +20,9 @@ use crate::model::Place;
 use crate::planner;
 use crate::selectors::Selectors;
 use crate::spec::{DEFAULT_REGION, Spec};
-use crate::volumes::{self as logs, Change, Engine, Options, Sample, Selection, Source, Totals};
+use crate::volumes::{
+    self as logs, Change, Engine, Options, Sample, Selection, Source, Totals, Trails,
+};
 use crate::world::World;
 
 /// Problems that are told one by one.
@@ -114,6 +116,7 @@ pub fn engine(spec: Option<&Spec>) -> Engine {
 pub struct Questions {
     pub engine: Arc<Engine>,
     pub change: Option<Change>,
+    pub talkers: Option<Trails>,
 }
 
 /// Counts the events of all sources, with a progress bar.
@@ -178,6 +181,7 @@ pub async fn count(
             sample,
             dedupe,
             change: questions.change.as_ref(),
+            talkers: questions.talkers.as_ref(),
             progress: Some(&progress),
             cancel: Some(&stop),
             ..Options::default()

@@ -4,14 +4,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Globals;
+use super::cost_inputs::Inputs;
 use super::logs::{self, LogArgs, Questions};
 use super::session;
 use crate::cost::types::VolumesSource;
 use crate::cost::{self, Clash, Volumes};
 use crate::error::{Error, Outcome};
 use crate::measured::{self, Facts};
+use crate::proposals;
 use crate::render::volumes as view;
+use crate::selectors::Selectors;
 use crate::spec::Spec;
+use crate::volumes::{Scope, Trails};
 use crate::world::World;
 
 const VOLUMES_FILE: &str = "volumes.yaml";
@@ -36,6 +40,9 @@ pub struct Args {
     /// Rows of each list
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
+    /// Propose what the trails of the spec could leave out, with what that saves and loses
+    #[arg(long)]
+    advise: bool,
     /// Exit with 4 when something could not be read
     #[arg(long)]
     strict: bool,
@@ -55,9 +62,16 @@ pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcom
     let target = Target::new(args, spec.as_ref(), globals);
     let before = target.read()?;
     let engine = Arc::new(logs::engine(spec.as_ref()));
+    let trails = args
+        .advise
+        .then(|| advised_trails(spec.as_ref()))
+        .transpose()?;
     let questions = Questions {
         engine: Arc::clone(&engine),
-        change: None,
+        talkers: trails
+            .as_ref()
+            .map(|trails| Trails::new(trails.iter().map(|(_, trail)| trail))),
+        ..Questions::default()
     };
     let outcome = logs::count(
         &args.logs,
@@ -74,6 +88,10 @@ pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcom
     };
     let measured = measured::volumes(&outcome, &engine, facts);
     let mut report = measured::report(&outcome, &engine, &measured);
+    if let Some(spec) = spec.as_ref().filter(|_| args.advise) {
+        let book = Inputs::book(spec, globals, None)?;
+        report.proposals = Some(measured::proposals(&outcome, &measured, spec, &book));
+    }
     report.written_to = target.write(before, &measured, args.replace, world)?;
     match (args.format, &target) {
         (_, Target::Stdout) => {}
@@ -86,6 +104,14 @@ pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcom
     } else {
         Outcome::Done
     })
+}
+
+fn advised_trails(spec: Option<&Spec>) -> Result<Vec<(String, (Scope, Selectors))>, Error> {
+    let spec = spec.ok_or_else(|| {
+        Error::failed("--advise is about the trails of a spec, and there is none")
+            .fix("name the spec with -f")
+    })?;
+    Ok(proposals::trails(spec))
 }
 
 /// Where the volumes go.

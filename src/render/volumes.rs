@@ -29,6 +29,8 @@ pub struct VolumesReport {
     /// Callers, roles without their sessions.
     pub principals: Top,
     pub problems: Problems,
+    /// What could be left out, where it was asked for.
+    pub proposals: Option<Vec<Proposal>>,
     /// The volumes file.
     pub written_to: Option<String>,
 }
@@ -92,6 +94,26 @@ pub struct TopRow {
     pub events: u64,
 }
 
+/// A change of selectors that saves money, and what it loses.
+#[derive(Clone, Debug, Serialize)]
+pub struct Proposal {
+    /// `trail.org`
+    pub trail: String,
+    /// Recording itself causes these events.
+    pub is_noise: bool,
+    pub why: String,
+    /// In the spec's own words.
+    pub change: String,
+    /// In the window, about.
+    pub events: u64,
+    /// Expected in a month of 730 hours.
+    pub monthly: Option<u64>,
+    /// A month, for the events as such.
+    pub saves_usd: Option<String>,
+    /// What would no longer be recorded, in words.
+    pub loses: Vec<String>,
+}
+
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Problems {
     pub count: u64,
@@ -125,6 +147,9 @@ pub fn text(report: &VolumesReport, limit: usize) -> Doc {
         limit,
     );
     push_top(&mut doc, "Callers", &report.principals, limit);
+    if let Some(proposals) = &report.proposals {
+        push_proposals(&mut doc, proposals, limit);
+    }
     push_close(&mut doc, report);
     doc
 }
@@ -214,6 +239,48 @@ pub fn push_top(doc: &mut Doc, title: &str, top: &Top, limit: usize) {
     doc.push(head);
     for row in rows {
         push_row(doc, row.events, &row.value);
+    }
+}
+
+fn push_proposals(doc: &mut Doc, proposals: &[Proposal], limit: usize) {
+    doc.blank();
+    if proposals.is_empty() {
+        let text =
+            "Nothing to propose: no resource and no caller stands out in what the trails record.";
+        doc.push(Line::new(0).add(Style::Good, text));
+        return;
+    }
+    doc.push(Line::new(0).add(Style::Bold, "What could be left out, each by itself"));
+    for proposal in proposals.iter().take(limit) {
+        doc.push(
+            Line::new(2)
+                .hang(4)
+                .add(Style::Changed, "~ ")
+                .plain(&proposal.why),
+        );
+        let often = match proposal.monthly {
+            Some(monthly) => format!("about {} events a month", thousands(monthly)),
+            None => format!("{} events in an unknown time", thousands(proposal.events)),
+        };
+        let saves = match proposal.saves_usd.as_deref() {
+            None => "saves an unknown amount".to_owned(),
+            Some("0") => "saves nothing but storage".to_owned(),
+            Some(usd) => match usd.parse() {
+                Ok(usd) if usd >= 0.01 => format!("saves ${usd:.2}"),
+                Ok(0.0..) => "saves less than $0.01".to_owned(),
+                _ => format!("saves ${usd}"),
+            },
+        };
+        doc.push(Line::new(4).hang(6).plain(format!("{often}: {saves}")));
+        doc.push(Line::new(4).hang(6).plain(&proposal.change));
+        for lost in &proposal.loses {
+            doc.push(
+                Line::new(4)
+                    .hang(6)
+                    .add(Style::Removed, "- ")
+                    .plain(format!("no longer records {lost}")),
+            );
+        }
     }
 }
 

@@ -7,10 +7,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::class_key::{ClassKey, hash_of, is_same};
+use super::decide::Trails;
 use super::dedupe::Dedupe;
 use super::engine::{Engine, SelectorId, Verdict, plain};
 use super::loss::{Change, LossCounter};
 use super::record::{Field, Record, text};
+use super::talkers::TalkerCounter;
 use super::tally::{Counts, Files, Recorder, RegionTally, Tally};
 use crate::selectors::Event;
 
@@ -31,6 +33,7 @@ pub struct Counter<'e> {
     engine: &'e Engine,
     dedupe: Option<&'e Dedupe>,
     loss: Option<LossCounter<'e>>,
+    talkers: Option<TalkerCounter<'e>>,
     numbers: Classes,
     classes: Vec<Class>,
     /// Classes that have been counted since the last [`Counter::settle`].
@@ -75,6 +78,7 @@ impl<'e> Counter<'e> {
             engine,
             dedupe,
             loss: None,
+            talkers: None,
             numbers: Classes::default(),
             classes: Vec::new(),
             counted: Vec::new(),
@@ -88,6 +92,13 @@ impl<'e> Counter<'e> {
     #[must_use]
     pub fn with_change(mut self, change: Option<&'e Change>) -> Self {
         self.loss = change.map(LossCounter::new);
+        self
+    }
+
+    /// Also counts who causes what these trails record.
+    #[must_use]
+    pub fn with_talkers(mut self, trails: Option<&'e Trails>) -> Self {
+        self.talkers = trails.map(TalkerCounter::new);
         self
     }
 
@@ -141,6 +152,9 @@ impl<'e> Counter<'e> {
         self.tally.events += 1;
         if let Some(loss) = &mut self.loss {
             loss.record(record, &self.cell.names, &mut self.tally.lost);
+        }
+        if let Some(talkers) = &mut self.talkers {
+            talkers.record(record, &self.cell.names, &mut self.tally.talkers);
         }
         let number = self.class_of(record);
         let Some(class) = self.classes.get_mut(number) else {

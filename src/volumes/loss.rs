@@ -1,64 +1,32 @@
 //! What a change of trails records no more: events that an old trail records and no new one does, counted and shown.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use foldhash::fast::FixedState;
-
-use super::class_key::{ClassKey, hash_of};
 use super::count::{Place, principal, resource_of};
-use super::engine::{Engine, Verdict, plain};
+use super::decide::{Decider, Scope, Trails};
+use super::engine::plain;
 use super::record::{Field, Record, text};
 use super::sketch::Sketch;
 use crate::selectors::Selectors;
 
 /// Values that the sketches of lost events are exact for.
 const SKETCH: usize = 1024;
-const MAX_CLASSES: usize = 8 * 1024;
 /// Events that are shown.
 pub const SAMPLES: usize = 3;
-
-/// Where a trail records.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Scope {
-    /// `None`: every account.
-    pub account: Option<String>,
-    /// `None`: every Region.
-    pub region: Option<String>,
-}
-
-impl Scope {
-    pub fn covers(&self, account: &str, region: &str) -> bool {
-        self.account.as_ref().is_none_or(|own| own == account)
-            && self.region.as_ref().is_none_or(|own| own == region)
-    }
-
-    /// Whether this is wherever `other` is.
-    pub fn includes(&self, other: &Self) -> bool {
-        (self.account.is_none() || self.account == other.account)
-            && (self.region.is_none() || self.region == other.region)
-    }
-}
 
 /// The trails before and after.
 #[derive(Debug)]
 pub struct Change {
-    engine: Engine,
-    /// Of each trail, and whether it is a new one.
-    scopes: Vec<(Scope, bool)>,
+    trails: Trails,
+    /// How many of them are old ones, which come first.
+    old: usize,
 }
 
 impl Change {
     pub fn new(old: &[(Scope, Selectors)], new: &[(Scope, Selectors)]) -> Self {
-        let trails: Vec<(&str, &Selectors)> = old
-            .iter()
-            .chain(new)
-            .map(|(_, selectors)| ("", selectors))
-            .collect();
-        let scopes = old.iter().map(|(scope, _)| (scope.clone(), false));
-        let scopes = scopes.chain(new.iter().map(|(scope, _)| (scope.clone(), true)));
         Self {
-            engine: Engine::new(&trails),
-            scopes: scopes.collect(),
+            trails: Trails::new(old.iter().chain(new)),
+            old: old.len(),
         }
     }
 }
@@ -130,81 +98,29 @@ impl Lost {
     }
 }
 
-/// Decides over records, for one thread.
+/// Counts for one thread.
 pub struct LossCounter<'e> {
-    change: &'e Change,
-    classes: HashMap<u64, Vec<(ClassKey, Verdict)>, FixedState>,
-    place: Place,
-    /// Of each trail: whether it covers the place.
-    covers: Vec<bool>,
+    decider: Decider<'e>,
+    old: usize,
 }
 
 impl<'e> LossCounter<'e> {
     pub fn new(change: &'e Change) -> Self {
         Self {
-            change,
-            classes: HashMap::default(),
-            covers: covers(change, &Place::default()),
-            place: Place::default(),
+            decider: Decider::new(&change.trails),
+            old: change.old,
         }
     }
 
     pub fn record(&mut self, record: &Record<'_>, place: &Place, lost: &mut Lost) {
-        if self.place != *place {
-            self.place.clone_from(place);
-            self.covers = covers(self.change, place);
-        }
-        match self.recorded(record) {
+        let recorded = self.decider.decide(record, place);
+        let (old, new) = recorded.split_at_checked(self.old).unwrap_or_default();
+        match (old.contains(&true), new.contains(&true)) {
             (true, false) => lost.add(record, place),
             (false, true) => lost.gained += 1,
             _ => {}
         }
     }
-
-    /// By any old trail, by any new one.
-    fn recorded(&mut self, record: &Record<'_>) -> (bool, bool) {
-        let change = self.change;
-        let mut recorded = (false, false);
-        let covers = std::mem::take(&mut self.covers);
-        let mut by = |trail: usize| {
-            if let Some(((_, is_new), true)) =
-                change.scopes.get(trail).zip(covers.get(trail).copied())
-            {
-                recorded.0 |= !is_new;
-                recorded.1 |= is_new;
-            }
-        };
-        let verdict = self.verdict(record);
-        verdict.always.iter().for_each(|id| by(id.trail));
-        for sometimes in &verdict.sometimes {
-            if change.engine.decide(sometimes, record) {
-                by(sometimes.id.trail);
-            }
-        }
-        self.covers = covers;
-        recorded
-    }
-
-    fn verdict(&mut self, record: &Record<'_>) -> &Verdict {
-        if self.classes.len() >= MAX_CLASSES {
-            self.classes.clear();
-        }
-        let alike = self.classes.entry(hash_of(record)).or_default();
-        let known = alike.iter().position(|(key, _)| key.is_of(record));
-        let index = known.unwrap_or_else(|| {
-            let verdict = self.change.engine.classify(&record.event());
-            alike.push((ClassKey::of(record), verdict));
-            alike.len() - 1
-        });
-        &alike[index].1
-    }
-}
-
-fn covers(change: &Change, place: &Place) -> Vec<bool> {
-    let scopes = change.scopes.iter();
-    scopes
-        .map(|(scope, _)| scope.covers(&place.account, &place.region))
-        .collect()
 }
 
 impl Lost {

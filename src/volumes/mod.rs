@@ -7,6 +7,7 @@
 mod class_key;
 mod count;
 mod cursor;
+mod decide;
 mod dedupe;
 mod engine;
 mod gzip;
@@ -20,15 +21,17 @@ mod sample;
 mod scan;
 mod sketch;
 mod source;
+mod talkers;
 mod tally;
 
 #[cfg(test)]
 mod tests;
 
 pub use count::{Counter, Place};
+pub use decide::{Scope, Trails};
 pub use dedupe::Dedupe;
 pub use engine::{Engine, OwnCount, SelectorId};
-pub use loss::{Change, Lost, LostEvent, Scope};
+pub use loss::{Change, Lost, LostEvent};
 pub use read::Reading;
 pub use record::Record;
 pub use run::{Options, Outcome, Progress, Totals, count};
@@ -36,6 +39,7 @@ pub use sample::{Group, Sample, Scale};
 pub use scan::{Scanner, Sink, Syntax};
 pub use sketch::{Hitter, Sketch};
 pub use source::{Found, Kind, Layout, Selection, Source, is_log_name};
+pub use talkers::Talkers;
 pub use tally::{
     Counts, Days, Files, Problem, Problems, Reason, Recorder, RegionTally, Tally, Window,
 };

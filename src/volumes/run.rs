@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::count::Counter;
+use super::decide::Trails;
 use super::dedupe::Dedupe;
 use super::engine::Engine;
 use super::loss::Change;
@@ -41,6 +42,8 @@ pub struct Options<'a> {
     pub dedupe: Option<usize>,
     /// Count what a change of the trails loses.
     pub change: Option<&'a Change>,
+    /// Count who causes what these trails record.
+    pub talkers: Option<&'a Trails>,
     /// Called after each batch of files.
     pub progress: Option<&'a (dyn Fn(&Progress) + Sync)>,
     /// Set to stop early.
@@ -56,6 +59,7 @@ impl Default for Options<'_> {
             sample: None,
             dedupe: None,
             change: None,
+            talkers: None,
             progress: None,
             cancel: None,
         }
@@ -160,7 +164,9 @@ pub fn count(engine: &Engine, sources: Vec<Source>, options: &Options<'_>) -> Ou
             let (todo, dedupe) = (&todo, dedupe.as_ref());
             let whole = WHOLE_FILES / threads;
             scope.spawn(move || {
-                let counter = Counter::new(engine, dedupe).with_change(options.change);
+                let counter = Counter::new(engine, dedupe)
+                    .with_change(options.change)
+                    .with_talkers(options.talkers);
                 let mut worker = Worker::new(counter, whole, options);
                 while let Some(batch) = next(todo) {
                     let done = Counted {

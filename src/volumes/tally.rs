@@ -9,6 +9,7 @@ use super::engine::SelectorId;
 use super::loss::Lost;
 use super::scan::Syntax;
 use super::sketch::Sketch;
+use super::talkers::Talkers;
 
 /// Log files under this size count as small for lifecycle rules.
 pub const LARGE_FILE: u64 = 128 * 1024;
@@ -337,6 +338,8 @@ pub struct Tally {
     pub calls: Sketch,
     /// What a change of the trails loses, where it was asked for.
     pub lost: Lost,
+    /// Who causes what each trail records, where it was asked for.
+    pub talkers: Vec<Talkers>,
 }
 
 impl Default for Tally {
@@ -355,6 +358,7 @@ impl Default for Tally {
             principals: Sketch::new(SKETCH),
             calls: Sketch::new(SKETCH),
             lost: Lost::default(),
+            talkers: Vec::new(),
         }
     }
 }
@@ -379,6 +383,13 @@ impl Tally {
         self.principals.merge(other.principals);
         self.calls.merge(other.calls);
         self.lost.merge(other.lost);
+        if self.talkers.len() < other.talkers.len() {
+            self.talkers
+                .resize_with(other.talkers.len(), Talkers::default);
+        }
+        for (own, other) in self.talkers.iter_mut().zip(other.talkers) {
+            own.merge(other);
+        }
     }
 
     pub fn region(&mut self, account: &str, region: &str) -> &mut RegionTally {
