@@ -134,13 +134,15 @@ fn range(range: Range) -> report::Range {
 
 fn prices(case: &Case<'_>, estimate: &Estimate) -> report::Prices {
     let age = case.book.age(case.today);
-    let used = estimate
-        .prices_as_of
-        .as_ref()
-        .map(|(oldest, _)| oldest.clone());
-    let days = age.days.unwrap_or_default();
+    let used = estimate.prices_as_of.clone();
+    let (oldest, newest) = used.map_or((None, None), |(oldest, newest)| {
+        (Some(oldest), Some(newest))
+    });
+    // Prices that were refreshed for another Region do not make those in use any newer.
+    let of_used = newest.and_then(|newest| PriceBook::days_since(&newest, case.today));
+    let days = of_used.or(age.days).unwrap_or_default();
     report::Prices {
-        as_of: used
+        as_of: oldest
             .or(age.newest)
             .unwrap_or_else(|| "an unknown date".to_owned()),
         age_days: days,

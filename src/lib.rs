@@ -24,6 +24,7 @@ pub mod model;
 pub mod plan;
 pub mod planner;
 pub mod policy;
+pub mod price_list;
 pub mod prove;
 pub mod render;
 pub mod sandbox;

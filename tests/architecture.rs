@@ -26,6 +26,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "plan",
             "planner",
             "policy",
+            "price_list",
             "render",
             "sandbox",
             "spec",
@@ -63,6 +64,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("policy", &[]),
+    ("price_list", &["aws", "cost", "model"]),
     (
         "prove",
         &["aws", "kinds", "model", "plan", "policy", "spec"],

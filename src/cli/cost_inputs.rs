@@ -24,7 +24,7 @@ impl Inputs {
         volumes: Option<&Path>,
         prices: Option<&Path>,
     ) -> Result<Self, Error> {
-        let folder = folder_of(&globals.spec[0]);
+        let folder = folder_of(globals);
         let (volumes, note) = self::volumes(volumes, spec, &folder)?;
         Ok(Self {
             volumes,
@@ -34,8 +34,14 @@ impl Inputs {
     }
 }
 
+/// The volumes that a spec names, and where they come from.
+pub fn volumes_of(spec: &Spec, globals: &Globals) -> Result<(Volumes, String), Error> {
+    volumes(None, spec, &folder_of(globals))
+}
+
 /// Paths in a spec are relative to it.
-fn folder_of(spec: &Path) -> PathBuf {
+fn folder_of(globals: &Globals) -> PathBuf {
+    let spec = &globals.spec[0];
     match spec.is_dir() {
         true => spec.to_owned(),
         false => spec.parent().map(Path::to_owned).unwrap_or_default(),

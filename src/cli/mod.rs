@@ -10,6 +10,7 @@ mod init;
 mod plan;
 mod policies;
 mod prices;
+mod prices_refresh;
 mod sandbox;
 mod schema;
 mod session;
@@ -116,7 +117,7 @@ enum Command {
     Plan(plan::Args),
     /// Estimate what a spec costs, offline
     Cost(Box<cost::Args>),
-    /// List the prices that estimates use
+    /// List or refresh the prices that estimates use
     Prices(prices::Args),
     /// Show a saved plan
     Show(show::Args),
@@ -198,7 +199,10 @@ fn run(cli: Cli, world: &World) -> Result<Outcome, Error> {
         Command::Check(args) => check::run(&args, globals, world),
         Command::Plan(args) => wait(plan::run(&args, globals, world)),
         Command::Cost(args) => cost::run(&args, globals, world),
-        Command::Prices(args) => prices::run(&args, world),
+        Command::Prices(args) => match &args.command {
+            Some(prices::Command::Refresh(args)) => wait(prices_refresh::run(args, globals, world)),
+            None => prices::run(&args, world),
+        },
         Command::Show(args) => show::run(&args, world),
         Command::Apply(args) => wait(apply::run(&args, globals, world)),
         Command::Drift(args) => wait(drift::run(&args, globals, world)),

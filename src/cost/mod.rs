@@ -34,6 +34,7 @@ mod recorded;
 mod tally;
 mod trails;
 pub mod types;
+pub mod usage_types;
 mod volumes;
 
 #[cfg(test)]
