@@ -21,6 +21,7 @@ pub mod lifecycle;
 pub mod live;
 pub mod live_spec;
 pub mod model;
+pub mod other_trails;
 pub mod plan;
 pub mod planner;
 pub mod policy;

@@ -23,6 +23,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "live",
             "live_spec",
             "model",
+            "other_trails",
             "plan",
             "planner",
             "policy",
@@ -34,7 +35,10 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("cost", &["lifecycle", "selectors", "spec"]),
-    ("costing", &["cost", "plan", "render", "spec"]),
+    (
+        "costing",
+        &["cost", "other_trails", "plan", "render", "spec"],
+    ),
     ("desired", &["diag", "kinds", "plan", "spec"]),
     ("diag", &["finding"]),
     ("error", &["aws"]),
@@ -45,8 +49,12 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("lifecycle", &["finding"]),
     ("live_spec", &["kinds", "model", "selectors", "spec"]),
-    ("live", &["aws", "kinds", "model", "plan", "spec"]),
+    (
+        "live",
+        &["aws", "kinds", "model", "other_trails", "plan", "spec"],
+    ),
     ("model", &[]),
+    ("other_trails", &["aws", "cost", "kinds", "model", "spec"]),
     ("plan", &["model"]),
     (
         "planner",

@@ -6,10 +6,10 @@ use rust_decimal::Decimal;
 use super::Globals;
 use super::cost_inputs::{Inputs, read};
 use super::session::{self, Session};
-use crate::cost::OtherTrail;
 use crate::cost::types::Budget;
 use crate::costing::{self, Case};
 use crate::error::{Error, Outcome};
+use crate::other_trails::{self, OtherTrails};
 use crate::render::cost::{self as view, CostReport};
 use crate::spec::Spec;
 use crate::world::{self, World};
@@ -37,8 +37,9 @@ pub struct Args {
     /// Price book, instead of the one that the spec names or the embedded one
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
-    /// Trails of others that record the same accounts (JSON), which decides whose copy is free
-    #[arg(long, value_name = "FILE")]
+    /// Trails of others that record the same accounts, which decides whose copy is free: a JSON file, or `live` to read
+    /// those that the accounts of the spec have
+    #[arg(long, value_name = "FILE|live")]
     other_trails: Option<PathBuf>,
     /// Refuse more than this a month
     #[arg(long, value_name = "USD")]
@@ -85,7 +86,7 @@ impl Forge {
     }
 }
 
-pub fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
+pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
     let session = Session::load(globals, world)?;
     let old = args
         .compare_to
@@ -99,7 +100,7 @@ pub fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Err
         args.volumes.as_deref(),
         args.prices.as_deref(),
     )?;
-    let others = other_trails(args)?;
+    let others = other_trails(args, &session, globals, world).await?;
     let budget = budget(args, spec);
     let report = costing::report(&Case {
         spec,
@@ -173,12 +174,30 @@ fn load_old(path: &Path, globals: &Globals, world: &World) -> Result<Spec, Error
     })
 }
 
-fn other_trails(args: &Args) -> Result<Vec<OtherTrail>, Error> {
+/// In the place of a file: what is there now.
+const LIVE: &str = "live";
+
+async fn other_trails(
+    args: &Args,
+    session: &Session,
+    globals: &Globals,
+    world: &World,
+) -> Result<OtherTrails, Error> {
     let Some(path) = &args.other_trails else {
-        return Ok(Vec::new());
+        return Ok(OtherTrails::default());
     };
-    serde_json::from_str(&read(path, "the list of other trails")?)
-        .map_err(|error| Error::failed(format!("{}: {error}", path.display())))
+    if path.as_os_str() == LIVE {
+        let aws = session.connect(globals).await?;
+        let others = other_trails::read_all(&aws, &session.spec).await;
+        world.progress(&others.summary(&session.spec));
+        return Ok(others);
+    }
+    let trails = serde_json::from_str(&read(path, "the list of other trails")?)
+        .map_err(|error| Error::failed(format!("{}: {error}", path.display())))?;
+    Ok(OtherTrails {
+        trails,
+        ..OtherTrails::default()
+    })
 }
 
 /// Flags are stricter words for the same limits: each replaces the spec's.

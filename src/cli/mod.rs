@@ -198,7 +198,7 @@ fn run(cli: Cli, world: &World) -> Result<Outcome, Error> {
         Command::Init(args) => init::run(&args, globals, world),
         Command::Check(args) => check::run(&args, globals, world),
         Command::Plan(args) => wait(plan::run(&args, globals, world)),
-        Command::Cost(args) => cost::run(&args, globals, world),
+        Command::Cost(args) => wait(cost::run(&args, globals, world)),
         Command::Prices(args) => match &args.command {
             Some(prices::Command::Refresh(args)) => wait(prices_refresh::run(args, globals, world)),
             None => prices::run(&args, world),
