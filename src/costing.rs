@@ -8,11 +8,12 @@ use time::Date;
 use crate::cost::attribution::{Dimension, attribute};
 use crate::cost::types::Budget;
 use crate::cost::{
-    Delta, Estimate, Meter, Month, Options, OtherTrail, PriceBook, Provenance, Range, TrailCopies,
+    Delta, Estimate, Meter, Month, Options, PriceBook, Provenance, Range, TrailCopies,
     TransitionReport, TransitionVerdict, Volumes, advise, check_budget, compare, estimate, project,
     steady_state, transitions,
 };
 use crate::coverage;
+use crate::other_trails::OtherTrails;
 use crate::plan;
 use crate::render::cost::report::{self, CostReport};
 use crate::render::coverage::Part;
@@ -26,7 +27,7 @@ pub struct Case<'a> {
     pub files: Vec<String>,
     pub volumes: &'a Volumes,
     pub volumes_note: String,
-    pub others: &'a [OtherTrail],
+    pub others: &'a OtherTrails,
     pub book: &'a PriceBook,
     pub budget: Option<&'a Budget>,
     /// Months of the projection; none: as far as the longest retention, 7 years at most.
@@ -41,9 +42,10 @@ pub fn plan_cost(
     live: &Spec,
     volumes: &Volumes,
     volumes_note: &str,
+    others: &OtherTrails,
     book: &PriceBook,
 ) -> plan::Cost {
-    let of = |spec| estimate(spec, volumes, &[], book, &Options::default());
+    let of = |spec| estimate(spec, volumes, &others.trails, book, &Options::default());
     let (old, new) = (of(live), of(spec));
     let diff = diff(compare(&old, &new), &old, &new);
     plan::Cost {
@@ -52,6 +54,8 @@ pub fn plan_cost(
         increase: diff.increase,
         unknown: new.unknown.len(),
         volumes: volumes_note.to_owned(),
+        other_trails: others.recording(),
+        unread: others.unread.clone(),
         lines: diff
             .lines
             .into_iter()
@@ -76,7 +80,7 @@ const LONGEST_PROJECTION: u32 = 84;
 
 pub fn report(case: &Case<'_>) -> CostReport {
     let options = Options::default();
-    let of = |spec| estimate(spec, case.volumes, case.others, case.book, &options);
+    let of = |spec| estimate(spec, case.volumes, &case.others.trails, case.book, &options);
     let new = of(case.spec);
     let old = case.old.map(of);
     let delta = old.as_ref().map(|old| compare(old, &new));
@@ -146,13 +150,15 @@ fn range(range: Range) -> report::Range {
 
 fn prices(case: &Case<'_>, estimate: &Estimate) -> report::Prices {
     let age = case.book.age(case.today);
-    let used = estimate
-        .prices_as_of
-        .as_ref()
-        .map(|(oldest, _)| oldest.clone());
-    let days = age.days.unwrap_or_default();
+    let used = estimate.prices_as_of.clone();
+    let (oldest, newest) = used.map_or((None, None), |(oldest, newest)| {
+        (Some(oldest), Some(newest))
+    });
+    // Prices that were refreshed for another Region do not make those in use any newer.
+    let of_used = newest.and_then(|newest| PriceBook::days_since(&newest, case.today));
+    let days = of_used.or(age.days).unwrap_or_default();
     report::Prices {
-        as_of: used
+        as_of: oldest
             .or(age.newest)
             .unwrap_or_else(|| "an unknown date".to_owned()),
         age_days: days,
@@ -287,10 +293,13 @@ fn trail_copies(copy: &TrailCopies) -> report::Copy {
     }
 }
 
-/// Transitions that move nothing or cost more than they save, with what to write instead.
+/// Transitions that move nothing or cost more than they save, with what to write instead; trails that could not be read.
 fn warnings(case: &Case<'_>, estimate: &Estimate) -> Vec<String> {
     let reports = transitions(case.spec, estimate, case.book);
-    reports.iter().filter_map(warning).collect()
+    let transitions = reports.iter().filter_map(warning);
+    transitions
+        .chain(case.others.unread.iter().cloned())
+        .collect()
 }
 
 fn warning(report: &TransitionReport) -> Option<String> {

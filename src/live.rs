@@ -7,6 +7,7 @@ use futures_util::future::{join_all, join5};
 use crate::aws::{Aws, AwsError, at};
 use crate::kinds::{self, AnyKind, Reading};
 use crate::model::{Address, Gap, Place, Resource, State};
+use crate::other_trails::{self, OtherTrails};
 use crate::plan::Wish;
 use crate::spec::Spec;
 
@@ -20,6 +21,8 @@ pub struct Live {
     pub trails: BTreeMap<(String, String), usize>,
     /// ARNs of the trails of each account of the spec, by account id. Accounts that could not be listed are left out.
     pub listed: BTreeMap<String, Vec<String>>,
+    /// Trails that the spec does not own, read where the spec has volumes to price their copies with.
+    pub others: OtherTrails,
 }
 
 pub async fn read(aws: &Aws, spec: &Spec, wishes: &[Wish]) -> Live {
@@ -37,13 +40,9 @@ pub async fn read(aws: &Aws, spec: &Spec, wishes: &[Wish]) -> Live {
         let count = count_trails(aws, &place).await.ok()?;
         Some(((place.account, place.region), count))
     }));
-    let listed = join_all(account_places(spec).into_iter().map(|place| async move {
-        let trails = kinds::trail::list_trails(aws, &place).await.ok()?;
-        let arns = trails.into_iter().map(|(arn, _)| arn);
-        Some((place.account_id, arns.collect()))
-    }));
-    let (known, orphans, topics, trails, listed) =
-        join5(known, orphans, topics, trails, listed).await;
+    let others = others(aws, spec);
+    let (known, orphans, topics, trails, (listed, others)) =
+        join5(known, orphans, topics, trails, others).await;
     let mut state = State::default();
     for (wish, reading) in wishes.iter().zip(known) {
         match reading {
@@ -66,8 +65,18 @@ pub async fn read(aws: &Aws, spec: &Spec, wishes: &[Wish]) -> Live {
         state,
         topic_policies: topics.into_iter().collect(),
         trails: trails.into_iter().flatten().collect(),
-        listed: listed.into_iter().flatten().collect(),
+        listed,
+        others,
     }
+}
+
+async fn others(aws: &Aws, spec: &Spec) -> (BTreeMap<String, Vec<String>>, OtherTrails) {
+    let listed = other_trails::list(aws, &account_places(spec)).await;
+    let others = match spec.volumes.is_some() {
+        true => other_trails::read(aws, spec, &listed).await,
+        false => OtherTrails::default(),
+    };
+    (listed.by_account(), others)
 }
 
 async fn read_one(aws: &Aws, wish: &Wish) -> Reading {

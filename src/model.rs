@@ -79,7 +79,13 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.account, self.account_id, self.region)
+        let parts = [&self.account, &self.account_id, &self.region];
+        let known: Vec<&str> = parts
+            .into_iter()
+            .map(String::as_str)
+            .filter(|part| !part.is_empty())
+            .collect();
+        f.write_str(&known.join(" "))
     }
 }
 

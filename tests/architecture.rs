@@ -27,9 +27,11 @@ const EDGES: &[(&str, &[&str])] = &[
             "live_spec",
             "measured",
             "model",
+            "other_trails",
             "plan",
             "planner",
             "policy",
+            "price_list",
             "proposals",
             "render",
             "sandbox",
@@ -40,7 +42,10 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("cost", &["lifecycle", "selectors", "spec"]),
-    ("costing", &["cost", "coverage", "plan", "render", "spec"]),
+    (
+        "costing",
+        &["cost", "coverage", "other_trails", "plan", "render", "spec"],
+    ),
     (
         "coverage",
         &["cost", "render", "selectors", "spec", "volumes"],
@@ -57,7 +62,10 @@ const EDGES: &[(&str, &[&str])] = &[
     ),
     ("lifecycle", &["finding"]),
     ("live_spec", &["kinds", "model", "selectors", "spec"]),
-    ("live", &["aws", "kinds", "model", "plan", "spec"]),
+    (
+        "live",
+        &["aws", "kinds", "model", "other_trails", "plan", "spec"],
+    ),
     (
         "measured",
         &[
@@ -70,6 +78,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("model", &[]),
+    ("other_trails", &["aws", "cost", "kinds", "model", "spec"]),
     ("plan", &["model"]),
     (
         "planner",
@@ -87,6 +96,7 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     ("policy", &[]),
+    ("price_list", &["aws", "cost", "model"]),
     (
         "proposals",
         &["cost", "render", "selectors", "spec", "volumes"],

@@ -1,6 +1,10 @@
 //! `cost` and `prices` from the command line, offline.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
+#[path = "cost/others.rs"]
+mod others;
+#[path = "cost/refresh.rs"]
+mod refresh;
 mod support;
 
 use serde_json::Value;

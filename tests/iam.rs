@@ -137,3 +137,25 @@ fn the_plan_roles_may_read_all_that_plan_reads_and_write_nothing() {
         .collect();
     assert!(writes.is_empty(), "{writes:?}");
 }
+
+/// Every account of the spec is asked for its trails: those that left the spec, and those of others that make copies.
+#[test]
+fn every_role_may_read_the_trails_of_its_account() {
+    let calls = [
+        "ListTrails",
+        "GetTrail",
+        "GetTrailStatus",
+        "GetEventSelectors",
+        "ListTags",
+    ];
+    for account in ["management", "log-archive"] {
+        for role in ["plan", "apply"] {
+            let name = format!("{role}-{account}");
+            let allowed = allowed([&name, &name]);
+            let missing = calls
+                .iter()
+                .filter(|call| !allowed.contains(&format!("cloudtrail:{call}")));
+            assert_eq!(missing.count(), 0, "{name}");
+        }
+    }
+}

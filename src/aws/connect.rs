@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
@@ -136,6 +138,32 @@ async fn load_base(login: &Login, connector: &Connector) -> SdkConfig {
             loader.load().await
         }
     }
+}
+
+/// Regions that have an endpoint of the price list.
+/// <https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/price-list-query-api.html>
+const PRICE_LIST_REGIONS: [&str; 3] = ["us-east-1", "eu-central-1", "ap-south-1"];
+
+/// A client of AWS's price list, which belongs to no account, with the ambient credentials; and where it asks.
+pub async fn price_list() -> (aws_sdk_pricing::Client, Place) {
+    // Not the SDK's whole chain: its end asks the metadata of an instance, which elsewhere takes seconds to fail.
+    let configured = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        .or_else(ProfileFileRegionProvider::new());
+    let configured = configured.region().await;
+    let here = configured.as_ref().map(Region::as_ref);
+    let region = here.filter(|region| PRICE_LIST_REGIONS.contains(region));
+    let login = Login {
+        account: "price list".to_owned(),
+        region: region.unwrap_or(PRICE_LIST_REGIONS[0]).to_owned(),
+        ..Login::default()
+    };
+    let config = load_base(&login, &Connector::Network).await;
+    let place = Place {
+        account: login.account,
+        account_id: String::new(),
+        region: login.region,
+    };
+    (aws_sdk_pricing::Client::new(&config), place)
 }
 
 fn network() -> SharedHttpClient {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use aws_config::SdkConfig;
 use aws_sdk_s3::config::Region;
 
-pub use connect::{Connector, Login, Role, connect};
+pub use connect::{Connector, Login, Role, connect, price_list};
 pub use error::{AwsError, TIMEOUT, UNREACHABLE, at};
 pub use retry::{RetryPolicy, until_consistent};
 

@@ -36,8 +36,9 @@ pub struct Args {
     /// Price book, instead of the one that the spec names or the embedded one
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
-    /// Trails of others that record the same accounts (JSON), which decides whose copy is free
-    #[arg(long, value_name = "FILE")]
+    /// Trails of others that record the same accounts, which decides whose copy is free: a JSON file, or `live` to read
+    /// those that the accounts of the spec have
+    #[arg(long, value_name = "FILE|live")]
     other_trails: Option<PathBuf>,
     /// Refuse more than this a month
     #[arg(long, value_name = "USD")]
@@ -84,7 +85,7 @@ impl Forge {
     }
 }
 
-pub fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
+pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
     let session = Session::load(globals, world)?;
     let old = args
         .compare_to
@@ -98,7 +99,7 @@ pub fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Err
         args.volumes.as_deref(),
         args.prices.as_deref(),
     )?;
-    let others = other_trails(args.other_trails.as_deref())?;
+    let others = other_trails(args.other_trails.as_deref(), &session, globals, world).await?;
     let budget = budget(args, spec);
     let report = costing::report(&Case {
         spec,

@@ -4,10 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Globals;
+use super::session::Session;
 use crate::cost::types::VolumesSource;
-use crate::cost::{OtherTrail, PriceBook, Volumes, typical_volumes};
+use crate::cost::{PriceBook, Volumes, typical_volumes};
 use crate::error::Error;
+use crate::other_trails::{self, OtherTrails};
 use crate::spec::Spec;
+use crate::world::World;
 
 pub struct Inputs {
     pub volumes: Volumes,
@@ -24,7 +27,7 @@ impl Inputs {
         volumes: Option<&Path>,
         prices: Option<&Path>,
     ) -> Result<Self, Error> {
-        let folder = folder_of(&globals.spec[0]);
+        let folder = folder_of(globals);
         let (volumes, note) = self::volumes(volumes, spec, &folder)?;
         Ok(Self {
             volumes,
@@ -35,21 +38,45 @@ impl Inputs {
 
     /// The prices alone.
     pub fn book(spec: &Spec, globals: &Globals, prices: Option<&Path>) -> Result<PriceBook, Error> {
-        price_book(prices, spec, &folder_of(&globals.spec[0]))
+        price_book(prices, spec, &folder_of(globals))
     }
 }
 
-/// Trails of others, from a file.
-pub fn other_trails(path: Option<&Path>) -> Result<Vec<OtherTrail>, Error> {
+/// In the place of a file: what is there now.
+const LIVE: &str = "live";
+
+/// Trails of others: from a file, as they are live, or none that are known.
+pub async fn other_trails(
+    path: Option<&Path>,
+    session: &Session,
+    globals: &Globals,
+    world: &World,
+) -> Result<OtherTrails, Error> {
     let Some(path) = path else {
-        return Ok(Vec::new());
+        return Ok(OtherTrails::default());
     };
-    serde_json::from_str(&read(path, "the list of other trails")?)
-        .map_err(|error| Error::failed(format!("{}: {error}", path.display())))
+    if path.as_os_str() == LIVE {
+        let aws = session.connect(globals).await?;
+        let others = other_trails::read_all(&aws, &session.spec).await;
+        world.progress(&others.summary(&session.spec));
+        return Ok(others);
+    }
+    let trails = serde_json::from_str(&read(path, "the list of other trails")?)
+        .map_err(|error| Error::failed(format!("{}: {error}", path.display())))?;
+    Ok(OtherTrails {
+        trails,
+        ..OtherTrails::default()
+    })
+}
+
+/// The volumes that a spec names, and where they come from.
+pub fn volumes_of(spec: &Spec, globals: &Globals) -> Result<(Volumes, String), Error> {
+    volumes(None, spec, &folder_of(globals))
 }
 
 /// Paths in a spec are relative to it.
-pub fn folder_of(spec: &Path) -> PathBuf {
+pub fn folder_of(globals: &Globals) -> PathBuf {
+    let spec = &globals.spec[0];
     match spec.is_dir() {
         true => spec.to_owned(),
         false => spec.parent().map(Path::to_owned).unwrap_or_default(),

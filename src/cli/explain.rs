@@ -26,7 +26,7 @@ pub struct Args {
     /// Ask the trails as they are live, not as the spec wants them
     #[arg(long)]
     live: bool,
-    /// Trails of others that record the same accounts (JSON), which decides whose copy is free
+    /// Trails of others that record the same accounts, a file (JSON) or `live`: they decide whose copy is free
     #[arg(long, value_name = "FILE")]
     other_trails: Option<PathBuf>,
     /// Price book, instead of the one that the spec names or the embedded one
@@ -47,9 +47,9 @@ pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcom
     let session = Session::load(globals, world)?;
     let records = records(args)?;
     let book = Inputs::book(&session.spec, globals, args.prices.as_deref())?;
-    let others = other_trails(args.other_trails.as_deref())?;
+    let others = other_trails(args.other_trails.as_deref(), &session, globals, world).await?;
     let spec = match args.live {
-        false => session.spec,
+        false => session.spec.clone(),
         true => {
             let aws = session.connect(globals).await?;
             let (_, live) = planner::plan(&aws, &session.spec, &session.sources).await;
@@ -57,7 +57,7 @@ pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcom
         }
     };
     for (index, record) in records.iter().enumerate() {
-        let report = explain::report(record, &spec, &others, &book);
+        let report = explain::report(record, &spec, &others.trails, &book);
         match args.format {
             Format::Json => world.print(&view::json(&report))?,
             Format::Text => {

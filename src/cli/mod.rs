@@ -13,6 +13,7 @@ mod logs;
 mod plan;
 mod policies;
 mod prices;
+mod prices_refresh;
 mod progress;
 mod sandbox;
 mod schema;
@@ -121,7 +122,7 @@ enum Command {
     Plan(plan::Args),
     /// Estimate what a spec costs, offline
     Cost(Box<cost::Args>),
-    /// List the prices that estimates use
+    /// List or refresh the prices that estimates use
     Prices(prices::Args),
     /// Count the events in CloudTrail log files, for estimates
     Volumes(Box<volumes::Args>),
@@ -208,8 +209,11 @@ fn run(cli: Cli, world: &World) -> Result<Outcome, Error> {
         Command::Init(args) => init::run(&args, globals, world),
         Command::Check(args) => check::run(&args, globals, world),
         Command::Plan(args) => wait(plan::run(&args, globals, world)),
-        Command::Cost(args) => cost::run(&args, globals, world),
-        Command::Prices(args) => prices::run(&args, world),
+        Command::Cost(args) => wait(cost::run(&args, globals, world)),
+        Command::Prices(args) => match &args.command {
+            Some(prices::Command::Refresh(args)) => wait(prices_refresh::run(args, globals, world)),
+            None => prices::run(&args, world),
+        },
         Command::Volumes(args) => wait(volumes::run(&args, globals, world)),
         Command::Coverage(args) => wait(coverage::run(&args, globals, world)),
         Command::Explain(args) => wait(explain::run(&args, globals, world)),

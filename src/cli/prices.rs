@@ -1,14 +1,19 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use super::cost_inputs::read;
+use super::prices_refresh;
 use crate::cost::{Confidence, Price, PriceBook};
 use crate::error::{Error, Outcome};
 use crate::world::World;
 
 /// List the prices that estimates use, with date, source and confidence
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Only prices whose service, usage or Region contains this
     #[arg(value_name = "TEXT")]
     filter: Option<String>,
@@ -20,8 +25,13 @@ pub struct Args {
     explain: bool,
 }
 
+#[derive(Debug, clap::Subcommand)]
+pub enum Command {
+    Refresh(prices_refresh::Args),
+}
+
 pub fn run(args: &Args, world: &World) -> Result<Outcome, Error> {
-    let book = book(args)?;
+    let book = book(args.prices.as_deref())?;
     let wanted = |price: &&Price| {
         args.filter.as_ref().is_none_or(|text| {
             let fields = [&price.service, &price.usage, &price.region];
@@ -45,12 +55,12 @@ pub fn run(args: &Args, world: &World) -> Result<Outcome, Error> {
     Ok(Outcome::Done)
 }
 
-fn book(args: &Args) -> Result<PriceBook, Error> {
-    let Some(path) = &args.prices else {
+/// The price book of a file, or the embedded one.
+pub fn book(path: Option<&Path>) -> Result<PriceBook, Error> {
+    let Some(path) = path else {
         return Ok(PriceBook::embedded());
     };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Error::failed(format!("{} cannot be read: {error}", path.display())))?;
+    let text = read(path, "the price book")?;
     PriceBook::parse(&text).map_err(|error| Error::failed(format!("{}: {error}", path.display())))
 }
 
@@ -111,7 +121,8 @@ fn age(book: &PriceBook) -> String {
     let age = book.age(time::OffsetDateTime::now_utc().date());
     let date = |date: Option<String>| date.unwrap_or_else(|| "an unknown day".to_owned());
     format!(
-        "\nPrices in USD, seen between {} and {}, the newest {} days ago; {} without a date.\n",
+        "\nPrices in USD, seen between {} and {}, the newest {} days ago; {} without a date.\n\
+         `orgtrail prices refresh` reads AWS's price list.\n",
         date(age.oldest),
         date(age.newest),
         age.days

@@ -61,7 +61,10 @@ impl Session {
                 note,
                 book,
             } = &inputs;
-            plan.cost = Some(costing::plan_cost(&self.spec, &before, volumes, note, book));
+            let others = &live.others;
+            plan.cost = Some(costing::plan_cost(
+                &self.spec, &before, volumes, note, others, book,
+            ));
         }
         Ok((plan, live))
     }

@@ -126,7 +126,7 @@ impl Target {
             (Some(path), _) if path.as_os_str() == "-" => Self::Stdout,
             (Some(path), _) => Self::File(path.clone()),
             (None, Some(VolumesSource::File(path))) => {
-                Self::File(super::cost_inputs::folder_of(&globals.spec[0]).join(path))
+                Self::File(super::cost_inputs::folder_of(globals).join(path))
             }
             (None, _) => Self::File(PathBuf::from(VOLUMES_FILE)),
         }

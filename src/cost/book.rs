@@ -237,6 +237,13 @@ impl PriceBook {
         Some(self.price(meter, region)?.cost(quantity))
     }
 
+    /// The unit of a meter, and how many natural units it is: the same in every Region.
+    pub fn unit(&self, meter: Meter) -> Option<(&str, Decimal)> {
+        let first = self.by_meter.get(&meter)?.first()?;
+        let price = self.prices.get(*first)?;
+        Some((&price.unit, price.per))
+    }
+
     /// Every price, by service and usage.
     pub fn list(&self) -> Vec<&Price> {
         let mut list: Vec<&Price> = self.prices.iter().collect();
@@ -247,6 +254,11 @@ impl PriceBook {
     /// What stands behind the names in [`Price::source`].
     pub fn sources(&self) -> &BTreeMap<String, String> {
         &self.sources
+    }
+
+    /// Days from the day, month or year on which a price was seen to a later day.
+    pub fn days_since(seen: &str, today: Date) -> Option<i64> {
+        Some((today - first_day(seen)?).whole_days())
     }
 
     /// How old the prices are on a day.

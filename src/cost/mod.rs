@@ -35,6 +35,7 @@ mod recorded;
 mod tally;
 mod trails;
 pub mod types;
+pub mod usage_types;
 mod volumes;
 mod volumes_text;
 

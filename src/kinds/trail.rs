@@ -344,6 +344,40 @@ fn change_risks(before: &Attrs, after: &Attrs) -> Vec<RiskNote> {
 
 // ---- reading: one round of requests side by side
 
+/// What matters of a trail to others that record the same: where and what it records, and whether it does.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    pub arn: String,
+    pub home_region: String,
+    pub organization: bool,
+    pub multi_region: bool,
+    pub logging: bool,
+    pub selectors: Selectors,
+    pub tags: Tags,
+}
+
+/// Reads a trail of anybody, by its ARN; an account also sees the organization trails that record it.
+pub async fn recorder(aws: &Aws, place: &Place, arn: &str) -> Result<Option<Recorder>, AwsError> {
+    let (trail, logging, selectors, tags) = join!(
+        get_trail(aws, place, arn),
+        is_logging(aws, place, arn),
+        get_selectors(aws, place, arn),
+        get_tags(aws, place, arn),
+    );
+    let Some(trail) = trail? else {
+        return Ok(None);
+    };
+    Ok(Some(Recorder {
+        arn: arn.to_owned(),
+        home_region: trail.home_region().unwrap_or(&place.region).to_owned(),
+        organization: trail.is_organization_trail().unwrap_or_default(),
+        multi_region: trail.is_multi_region_trail().unwrap_or_default(),
+        logging: logging?,
+        selectors: selectors?,
+        tags: tags?,
+    }))
+}
+
 fn missing(error: &AwsError) -> bool {
     error.is("TrailNotFound")
 }

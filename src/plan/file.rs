@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::Plan;
 
-pub const FORMAT_VERSION: &str = "1.0";
+pub const FORMAT_VERSION: &str = "1.1";
 
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum PlanFileError {

@@ -142,6 +142,12 @@ pub struct Cost {
     pub unknown: usize,
     /// Where the event counts come from.
     pub volumes: String,
+    /// Trails that the spec does not own and that record the same accounts: theirs may be the free copies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_trails: Vec<String>,
+    /// What could not be read of such trails, so that copies may be missing from the amounts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<String>,
     /// Changed lines: what, before, after.
     pub lines: Vec<CostLine>,
 }

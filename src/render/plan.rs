@@ -236,6 +236,14 @@ fn push_cost(doc: &mut Doc, plan: &Plan) {
     {
         doc.push(Line::new(2).add(Style::Dim, format!("and {more} more: orgtrail cost")));
     }
+    if !cost.other_trails.is_empty() {
+        let others = cost.other_trails.join(", ");
+        let text = format!("Counted with what others record: {others}.");
+        doc.push(Line::new(2).hang(4).add(Style::Dim, text));
+    }
+    for unread in &cost.unread {
+        doc.push(Line::new(2).hang(4).add(Style::Warning, unread));
+    }
     doc.blank();
 }
 

@@ -75,6 +75,7 @@ pub struct Range {
 pub struct Prices {
     /// Date of the oldest price in use.
     pub as_of: String,
+    /// Days since the newest price in use was seen.
     pub age_days: i64,
     /// Old enough to be refreshed.
     pub stale: bool,
