@@ -7,7 +7,7 @@ use crate::cost::{MONTH_HOURS, Meter, PriceBook, trail_views};
 use crate::render::volumes::Proposal;
 use crate::selectors::{AdvancedEventSelector, FieldSelector, Operator, Selectors, differences};
 use crate::spec::{Spec, Trail, partition};
-use crate::volumes::{Hitter, Scope, Sketch, Talkers};
+use crate::volumes::{Hitter, Scope, ScopedSelectors, Sketch, Talkers};
 
 /// Shares of a trail's data events under which a resource or caller is not loud.
 const LOUD_PERCENT: u64 = 5;
@@ -16,7 +16,7 @@ const MOST: usize = 5;
 const KMS: &str = "kms.amazonaws.com";
 
 /// The recording trails, in the order of the spec.
-pub fn trails(spec: &Spec) -> Vec<(String, (Scope, Selectors))> {
+pub fn trails(spec: &Spec) -> Vec<(String, ScopedSelectors)> {
     let logging = spec.trails.iter().filter(|(_, trail)| trail.logging);
     logging
         .map(|(name, trail)| {

@@ -301,6 +301,35 @@ fn a_loss_is_proved_counted_and_refused() {
 }
 
 #[test]
+fn a_plan_counts_what_it_would_lose() {
+    let example = support::Example::on_sandbox();
+    example.edit(
+        "arn:aws:s3:::acme-payments/",
+        "arn:aws:s3:::acme-payments-ledger/",
+    );
+    example.apply();
+    example.edit("read_only: false", "read_only: true");
+    let run = example
+        .run(&format!("plan --logs {}", generated()))
+        .exits(0);
+    run.says("no longer records S3 object writes")
+        .says("events of 1,123 in the logs are lost");
+    let event = r#"{"eventVersion":"1.08","eventSource":"s3.amazonaws.com","eventName":"PutObject","eventCategory":"Data","readOnly":false,"recipientAccountId":"222233334444","awsRegion":"eu-west-1","resources":[{"type":"AWS::S3::Object","ARN":"arn:aws:s3:::acme-payments-ledger/x"}]}"#;
+    example
+        .orgtrail("explain")
+        .input(event)
+        .run()
+        .exits(0)
+        .says("Not recorded by any trail.");
+    example
+        .orgtrail("explain --live")
+        .input(event)
+        .run()
+        .exits(0)
+        .says("trail.org records it");
+}
+
+#[test]
 fn proposals_begin_with_noise_and_say_what_is_lost() {
     let work = Workspace::new();
     let spec = "version: 1\nname: t\naccounts:\n  m: { id: '111122223333', region: us-east-1 }\norganization: { id: o-a1b2c3d4e5 }\n\

@@ -7,7 +7,9 @@ use crate::cost::Window;
 use crate::coverage;
 use crate::error::{Error, Outcome};
 use crate::model::Risk;
-use crate::render::coverage as view;
+use crate::render::coverage::{self as view, Counted};
+use crate::spec::Spec;
+use crate::volumes::Change;
 use crate::world::World;
 
 /// Show what a change of a spec no longer records
@@ -53,25 +55,9 @@ pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcom
     let (old, recorders) = (coverage::recorders(&old), coverage::recorders(&new));
     let mut report = coverage::compare(&old, &recorders);
     if !args.sources.is_empty() {
-        let questions = Questions {
-            change: Some(coverage::change(&old, &recorders)),
-            ..Questions::default()
-        };
-        let outcome = logs::count(
-            &args.logs,
-            &args.sources,
-            globals,
-            world,
-            Some(&new),
-            questions,
-        )
-        .await?;
-        let window = logs::window(&args.logs, &outcome.tally);
-        let hours = window
-            .as_ref()
-            .and_then(|window| Window::hours(window).ok());
-        let window = window.map(|window| window.to_string());
-        report.counted = Some(coverage::counted(&outcome, window, hours));
+        let change = coverage::change(&old, &recorders);
+        report.counted =
+            Some(counted(change, &args.sources, &args.logs, globals, world, &new).await?);
     }
     match args.format {
         Format::Text => world.print_doc(&view::text(&report, args.top))?,
@@ -87,4 +73,26 @@ pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcom
     } else {
         Outcome::Done
     })
+}
+
+/// What a change loses of the events in log files, which accounts of `spec` read.
+pub async fn counted(
+    change: Change,
+    sources: &[String],
+    which: &LogArgs,
+    globals: &Globals,
+    world: &World,
+    spec: &Spec,
+) -> Result<Counted, Error> {
+    let questions = Questions {
+        change: Some(change),
+        ..Questions::default()
+    };
+    let outcome = logs::count(which, sources, globals, world, Some(spec), questions).await?;
+    let window = logs::window(which, &outcome.tally);
+    let hours = window
+        .as_ref()
+        .and_then(|window| Window::hours(window).ok());
+    let window = window.map(|window| window.to_string());
+    Ok(coverage::counted(&outcome, window, hours))
 }

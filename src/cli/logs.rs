@@ -30,7 +30,7 @@ const TOLD: usize = 20;
 /// Found files that wait for a thread to count them.
 const WAITING: usize = 64;
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Which log files")]
 pub struct LogArgs {
     /// The first day, e.g. 2026-10-01

@@ -35,7 +35,8 @@ const SANDBOX: &str = ".orgtrail/sandbox";
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done or nothing to do · 1 error, wrong usage included · 2 changes or drift (with --detailed-exitcode) · \
-3 refused (a risk without consent, a policy that fails, a stale plan) · 4 something could not be read (with --strict)";
+3 refused (a risk without consent, a policy that fails, a stale plan, a budget) · 4 something could not be read or priced \
+(with --strict)";
 
 /// Plan, prove and apply an AWS organization's CloudTrail audit log from one YAML spec
 #[derive(Debug, Parser)]

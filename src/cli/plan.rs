@@ -1,11 +1,16 @@
 use std::path::PathBuf;
 
 use super::Globals;
+use super::coverage::counted;
+use super::logs::LogArgs;
 use super::session::{self, Session};
+use crate::coverage;
 use crate::error::{Error, Outcome};
+use crate::live_spec::live_spec;
 use crate::model::Address;
 use crate::plan::{Plan, unconsented};
 use crate::render;
+use crate::spec::Spec;
 use crate::world::World;
 
 /// Show what apply would change
@@ -17,6 +22,9 @@ pub struct Args {
     /// Only this resource and what it needs, e.g. trail.org; repeatable
     #[arg(long, value_name = "ADDRESS")]
     target: Vec<Address>,
+    /// Log files to count the events in that would no longer be recorded: a folder, a file, s3://BUCKET/PREFIX; repeatable
+    #[arg(long, value_name = "SOURCE")]
+    logs: Vec<String>,
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: Format,
     /// Exit with 2 when there are changes
@@ -37,19 +45,45 @@ pub enum Format {
 pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
     let session = Session::load(globals, world)?;
     let aws = session.connect(globals).await?;
-    let (mut plan, _) = session.plan(globals, &aws).await?;
+    let (mut plan, live) = session.plan(globals, &aws).await?;
     check_targets(&args.target, &plan)?;
     plan.target(&args.target);
     if let Some(path) = &args.out {
         session::save(path, &json(&plan))?;
     }
     print(&plan, args.format, world)?;
+    if !args.logs.is_empty() && args.format == Format::Text {
+        let before = live_spec(&session.spec, &live.state);
+        count_loss(&before, args, globals, &session, world).await?;
+    }
     session.tell_consents(&plan, world);
     if args.format == Format::Text {
         tell_next(&plan, args, globals, &session, world);
     }
     Ok(outcome(&plan, args.detailed_exitcode, args.strict))
 }
+
+/// The plan says in words what is no longer recorded; this says how many events that is.
+async fn count_loss(
+    before: &Spec,
+    args: &Args,
+    globals: &Globals,
+    session: &Session,
+    world: &World,
+) -> Result<(), Error> {
+    let (old, new) = (
+        coverage::recorders(before),
+        coverage::recorders(&session.spec),
+    );
+    let change = coverage::change(&old, &new);
+    let which = LogArgs::default();
+    let counted = counted(change, &args.logs, &which, globals, world, &session.spec).await?;
+    world.print("\n")?;
+    world.print_doc(&render::coverage::counted(&counted, ROWS))
+}
+
+/// Rows of each list of lost events.
+const ROWS: usize = 5;
 
 /// Blockers come first, then gaps, then changes.
 pub fn outcome(plan: &Plan, detailed: bool, strict: bool) -> Outcome {

@@ -13,9 +13,8 @@ use crate::error::{Error, Outcome};
 use crate::measured::{self, Facts};
 use crate::proposals;
 use crate::render::volumes as view;
-use crate::selectors::Selectors;
 use crate::spec::Spec;
-use crate::volumes::{Scope, Trails};
+use crate::volumes::{ScopedSelectors, Trails};
 use crate::world::World;
 
 const VOLUMES_FILE: &str = "volumes.yaml";
@@ -106,7 +105,7 @@ pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcom
     })
 }
 
-fn advised_trails(spec: Option<&Spec>) -> Result<Vec<(String, (Scope, Selectors))>, Error> {
+fn advised_trails(spec: Option<&Spec>) -> Result<Vec<(String, ScopedSelectors)>, Error> {
     let spec = spec.ok_or_else(|| {
         Error::failed("--advise is about the trails of a spec, and there is none")
             .fix("name the spec with -f")

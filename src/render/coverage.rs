@@ -110,6 +110,13 @@ pub fn text(report: &CoverageReport, limit: usize) -> Doc {
     doc
 }
 
+/// What was counted, without the sentences.
+pub fn counted(counted: &Counted, limit: usize) -> Doc {
+    let mut doc = Doc::default();
+    push_counted(&mut doc, counted, limit);
+    doc
+}
+
 fn push_parts(doc: &mut Doc, title: &str, parts: &[Part], style: Style, symbol: &str) {
     if parts.is_empty() {
         return;

@@ -34,6 +34,9 @@ impl Scope {
     }
 }
 
+/// What is recorded there.
+pub type ScopedSelectors = (Scope, Selectors);
+
 /// Trails with where they record.
 #[derive(Debug, Default)]
 pub struct Trails {
@@ -42,8 +45,8 @@ pub struct Trails {
 }
 
 impl Trails {
-    pub fn new<'t>(trails: impl IntoIterator<Item = &'t (Scope, Selectors)>) -> Self {
-        let trails: Vec<&(Scope, Selectors)> = trails.into_iter().collect();
+    pub fn new<'t>(trails: impl IntoIterator<Item = &'t ScopedSelectors>) -> Self {
+        let trails: Vec<&ScopedSelectors> = trails.into_iter().collect();
         let selectors: Vec<(&str, &Selectors)> = trails
             .iter()
             .map(|(_, selectors)| ("", selectors))
@@ -54,7 +57,7 @@ impl Trails {
         }
     }
 
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.scopes.len()
     }
 }

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::count::{Place, principal, resource_of};
-use super::decide::{Decider, Scope, Trails};
+use super::decide::{Decider, ScopedSelectors, Trails};
 use super::engine::plain;
 use super::record::{Field, Record, text};
 use super::sketch::Sketch;
-use crate::selectors::Selectors;
 
 /// Values that the sketches of lost events are exact for.
 const SKETCH: usize = 1024;
@@ -23,7 +22,7 @@ pub struct Change {
 }
 
 impl Change {
-    pub fn new(old: &[(Scope, Selectors)], new: &[(Scope, Selectors)]) -> Self {
+    pub fn new(old: &[ScopedSelectors], new: &[ScopedSelectors]) -> Self {
         Self {
             trails: Trails::new(old.iter().chain(new)),
             old: old.len(),

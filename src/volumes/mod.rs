@@ -28,7 +28,7 @@ mod tally;
 mod tests;
 
 pub use count::{Counter, Place};
-pub use decide::{Scope, Trails};
+pub use decide::{Scope, ScopedSelectors, Trails};
 pub use dedupe::Dedupe;
 pub use engine::{Engine, OwnCount, SelectorId};
 pub use loss::{Change, Lost, LostEvent};
