@@ -6,11 +6,13 @@ use rust_decimal::Decimal;
 use super::Globals;
 use super::cost_inputs::{Inputs, read};
 use super::session::{self, Session};
+use crate::bill::{self, Bill, Month};
 use crate::cost::types::Budget;
 use crate::costing::{self, Case};
 use crate::error::{Error, Outcome};
 use crate::other_trails::{self, OtherTrails};
-use crate::render::cost::{self as view, CostReport};
+use crate::render::Terminal;
+use crate::render::cost::{self as view, CostReport, reconciliation};
 use crate::spec::Spec;
 use crate::world::{self, World};
 
@@ -53,6 +55,13 @@ pub struct Args {
     /// Cut the Markdown to what this forge takes in a comment
     #[arg(long, value_enum, value_name = "FORGE")]
     comment_limit: Option<Forge>,
+    /// Hold the estimate against the bill: a stored answer of `aws ce get-cost-and-usage`, or `live` to ask Cost Explorer,
+    /// which AWS charges for
+    #[arg(long, value_name = "FILE|live", num_args = 0..=1, default_missing_value = LIVE, conflicts_with = "compare_to")]
+    reconcile: Option<PathBuf>,
+    /// The bill's month. Default: the only one of the file, or the last that is over
+    #[arg(long, value_name = "YYYY-MM", requires = "reconcile")]
+    month: Option<Month>,
     /// Exit with 4 when something could not be priced
     #[arg(long)]
     strict: bool,
@@ -101,6 +110,17 @@ pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcom
         args.prices.as_deref(),
     )?;
     let others = other_trails(args, &session, globals, world).await?;
+    if let Some(bill) = &args.reconcile {
+        let against = Against {
+            args,
+            session: &session,
+            inputs: &inputs,
+            others: &others,
+        };
+        let text = against.reconcile(bill, globals, world).await?;
+        write(args, &text, world)?;
+        return Ok(Outcome::Done);
+    }
     let budget = budget(args, spec);
     let report = costing::report(&Case {
         spec,
@@ -120,29 +140,31 @@ pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcom
         today: time::OffsetDateTime::now_utc().date(),
         now: world::now(),
     });
-    let text = form(args, &report, world);
+    write(args, &form(args, &report, world), world)?;
+    outcome(args, &report)
+}
+
+fn write(args: &Args, text: &str, world: &World) -> Result<(), Error> {
     match &args.out {
-        None => world.print(&text)?,
+        None => world.print(text),
         Some(path) => fs::write(path, text).map_err(|error| {
             Error::failed(format!("{} cannot be written: {error}", path.display()))
-        })?,
+        }),
     }
-    outcome(args, &report)
+}
+
+/// The terminal, or a file.
+fn terminal(args: &Args, world: &World) -> Terminal {
+    Terminal {
+        color: world.out.color && args.out.is_none(),
+        ..world.out
+    }
 }
 
 fn form(args: &Args, report: &CostReport, world: &World) -> String {
     let limit = args.comment_limit.map(Forge::limit);
     match args.format {
-        Format::Text => {
-            let terminal = match args.out {
-                Some(_) => crate::render::Terminal {
-                    color: false,
-                    ..world.out
-                },
-                None => world.out,
-            };
-            view::text(report, terminal, args.explain)
-        }
+        Format::Text => view::text(report, terminal(args, world), args.explain),
         Format::Json => view::json(report),
         Format::InfracostJson => view::infracost(report),
         Format::Markdown => view::markdown(report, limit),
@@ -159,6 +181,84 @@ fn outcome(args: &Args, report: &CostReport) -> Result<Outcome, Error> {
         true => Outcome::Incomplete,
         false => Outcome::Done,
     })
+}
+
+/// What the bill is held against.
+struct Against<'a> {
+    args: &'a Args,
+    session: &'a Session,
+    inputs: &'a Inputs,
+    others: &'a OtherTrails,
+}
+
+impl Against<'_> {
+    async fn reconcile(
+        &self,
+        bill: &Path,
+        globals: &Globals,
+        world: &World,
+    ) -> Result<String, Error> {
+        if !matches!(self.args.format, Format::Text | Format::Json) {
+            return Err(Error::failed("--reconcile prints text or JSON")
+                .fix("leave out --format, or write --format json"));
+        }
+        let (bill, bill_note) = match bill.as_os_str() == LIVE {
+            true => self.ask(globals, world).await?,
+            false => self.stored(bill)?,
+        };
+        let reconciliation = bill::reconcile(&bill::Case {
+            spec: &self.session.spec,
+            bill: &bill,
+            bill_note,
+            volumes: &self.inputs.volumes,
+            volumes_note: self.inputs.note.clone(),
+            others: &self.others.trails,
+            book: &self.inputs.book,
+        });
+        for unread in &self.others.unread {
+            world.warn(unread);
+        }
+        Ok(match self.args.format {
+            Format::Json => reconciliation::json(&reconciliation),
+            _ => reconciliation::text(&reconciliation, terminal(self.args, world)),
+        })
+    }
+
+    fn stored(&self, path: &Path) -> Result<(Bill, String), Error> {
+        let text = read(path, "the bill")?;
+        let bill = bill::parse(&text, self.args.month)
+            .map_err(|error| Error::failed(format!("{}: {error}", path.display())))?;
+        let note = format!("{} of {}", path.display(), bill.period);
+        Ok((bill, note))
+    }
+
+    /// The management account has the bill of the whole organization.
+    async fn ask(&self, globals: &Globals, world: &World) -> Result<(Bill, String), Error> {
+        if globals.sandbox.is_some() {
+            return Err(
+                Error::failed("the sandbox has no bill").fix("name a stored one: --reconcile FILE")
+            );
+        }
+        let spec = &self.session.spec;
+        let first = spec.accounts.keys().next().map(String::as_str);
+        let account = spec.management_account().or(first);
+        let account = account.ok_or_else(|| {
+            Error::failed("the spec has no account whose bill could be asked for")
+                .fix("name the management account in `accounts`")
+        })?;
+        let aws = self.session.connect(globals).await?;
+        // Cost Explorer has one Region.
+        let place = spec.place(account, Some(crate::spec::DEFAULT_REGION));
+        let today = time::OffsetDateTime::now_utc().date();
+        let month = self.args.month.unwrap_or_else(|| Month::before(today));
+        world.tell(bill::NOTICE);
+        let bill = bill::read(&aws.cost_explorer(&place), &place, month, today).await?;
+        let note = format!(
+            "Cost Explorer, {account} {}, {}",
+            place.account_id, bill.period
+        );
+        Ok((bill, note))
+    }
 }
 
 /// The old spec may have been written for an older version; what is wrong with it is told, not hidden.
