@@ -9,6 +9,7 @@
 
 pub mod apply;
 pub mod aws;
+pub mod bill;
 pub mod cli;
 pub mod cost;
 pub mod costing;

@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 const EDGES: &[(&str, &[&str])] = &[
     ("apply", &["aws", "kinds", "model", "plan"]),
     ("aws", &["model"]),
+    ("bill", &["aws", "cost", "model", "render", "spec"]),
     (
         "cli",
         &[
             "apply",
             "aws",
+            "bill",
             "cost",
             "costing",
             "coverage",

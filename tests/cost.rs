@@ -1,6 +1,8 @@
 //! `cost` and `prices` from the command line, offline.
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
+#[path = "cost/bill.rs"]
+mod bill;
 #[path = "cost/others.rs"]
 mod others;
 #[path = "cost/refresh.rs"]

@@ -50,6 +50,11 @@ impl Aws {
         aws_sdk_cloudtrail::Client::new(&self.config(place))
     }
 
+    /// The bill of an account, or of its organization where it is the management account's.
+    pub fn cost_explorer(&self, place: &Place) -> aws_sdk_costexplorer::Client {
+        aws_sdk_costexplorer::Client::new(&self.config(place))
+    }
+
     pub fn iam(&self, place: &Place) -> aws_sdk_iam::Client {
         aws_sdk_iam::Client::new(&self.config(place))
     }

@@ -4,12 +4,15 @@ use std::path::PathBuf;
 use rust_decimal::Decimal;
 
 use super::Globals;
-use super::cost_inputs::{Inputs, other_trails};
+use super::cost_inputs::{Inputs, LIVE, other_trails};
+use super::reconcile::Against;
 use super::session::{self, Session};
+use crate::bill::Month;
 use crate::cost::types::Budget;
 use crate::costing::{self, Case};
 use crate::error::{Error, Outcome};
-use crate::render::cost::{self as view, CostReport};
+use crate::render::Terminal;
+use crate::render::cost::{self as view, CostReport, reconciliation};
 use crate::spec::Spec;
 use crate::world::{self, World};
 
@@ -52,6 +55,13 @@ pub struct Args {
     /// Cut the Markdown to what this forge takes in a comment
     #[arg(long, value_enum, value_name = "FORGE")]
     comment_limit: Option<Forge>,
+    /// Hold the estimate against the bill: a stored answer of `aws ce get-cost-and-usage`, or `live` to ask Cost Explorer,
+    /// which AWS charges for
+    #[arg(long, value_name = "FILE|live", num_args = 0..=1, default_missing_value = LIVE, conflicts_with = "compare_to")]
+    reconcile: Option<PathBuf>,
+    /// The bill's month. Default: the only one of the file, or the last that is over
+    #[arg(long, value_name = "YYYY-MM", requires = "reconcile")]
+    month: Option<Month>,
     /// Exit with 4 when something could not be priced
     #[arg(long)]
     strict: bool,
@@ -100,6 +110,25 @@ pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcom
         args.prices.as_deref(),
     )?;
     let others = other_trails(args.other_trails.as_deref(), &session, globals, world).await?;
+    if let Some(bill) = &args.reconcile {
+        let against = Against {
+            session: &session,
+            inputs: &inputs,
+            others: &others,
+            month: args.month,
+        };
+        if !matches!(args.format, Format::Text | Format::Json) {
+            return Err(Error::failed("--reconcile prints text or JSON")
+                .fix("leave out --format, or write --format json"));
+        }
+        let reconciled = against.reconcile(bill, globals, world).await?;
+        let text = match args.format {
+            Format::Json => reconciliation::json(&reconciled),
+            _ => reconciliation::text(&reconciled, terminal(args, world)),
+        };
+        write(args, &text, world)?;
+        return Ok(Outcome::Done);
+    }
     let budget = budget(args, spec);
     let report = costing::report(&Case {
         spec,
@@ -119,29 +148,31 @@ pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcom
         today: time::OffsetDateTime::now_utc().date(),
         now: world::now(),
     });
-    let text = form(args, &report, world);
+    write(args, &form(args, &report, world), world)?;
+    outcome(args, &report)
+}
+
+fn write(args: &Args, text: &str, world: &World) -> Result<(), Error> {
     match &args.out {
-        None => world.print(&text)?,
+        None => world.print(text),
         Some(path) => fs::write(path, text).map_err(|error| {
             Error::failed(format!("{} cannot be written: {error}", path.display()))
-        })?,
+        }),
     }
-    outcome(args, &report)
+}
+
+/// The terminal, or a file.
+fn terminal(args: &Args, world: &World) -> Terminal {
+    Terminal {
+        color: world.out.color && args.out.is_none(),
+        ..world.out
+    }
 }
 
 fn form(args: &Args, report: &CostReport, world: &World) -> String {
     let limit = args.comment_limit.map(Forge::limit);
     match args.format {
-        Format::Text => {
-            let terminal = match args.out {
-                Some(_) => crate::render::Terminal {
-                    color: false,
-                    ..world.out
-                },
-                None => world.out,
-            };
-            view::text(report, terminal, args.explain)
-        }
+        Format::Text => view::text(report, terminal(args, world), args.explain),
         Format::Json => view::json(report),
         Format::InfracostJson => view::infracost(report),
         Format::Markdown => view::markdown(report, limit),

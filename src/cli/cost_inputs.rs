@@ -43,7 +43,7 @@ impl Inputs {
 }
 
 /// In the place of a file: what is there now.
-const LIVE: &str = "live";
+pub const LIVE: &str = "live";
 
 /// Trails of others: from a file, as they are live, or none that are known.
 pub async fn other_trails(

@@ -15,6 +15,7 @@ mod policies;
 mod prices;
 mod prices_refresh;
 mod progress;
+mod reconcile;
 mod sandbox;
 mod schema;
 mod session;

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -6,9 +7,11 @@ use std::sync::Arc;
 use super::Globals;
 use super::cost_inputs::Inputs;
 use super::logs::{self, LogArgs, Questions};
-use super::session;
+use super::reconcile;
+use super::session::{self, Session};
+use crate::bill::{self, Month};
 use crate::cost::types::VolumesSource;
-use crate::cost::{self, Clash, Volumes};
+use crate::cost::{self, Clash, Measurement, Volumes};
 use crate::error::{Error, Outcome};
 use crate::measured::{self, Facts};
 use crate::proposals;
@@ -26,8 +29,14 @@ const VOLUMES_FILE: &str = "volumes.yaml";
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Folders, files, s3://BUCKET/PREFIX, or - for standard input
-    #[arg(value_name = "SOURCE", required = true)]
+    #[arg(value_name = "SOURCE")]
     sources: Vec<String>,
+    /// What to count in: log files, or the bill, which knows numbers by account and Region, but no sources
+    #[arg(long, value_enum, default_value_t, value_name = "ENGINE")]
+    engine: EngineName,
+    /// The month of the bill, e.g. 2026-10 [default: the last one]
+    #[arg(long, value_name = "MONTH")]
+    month: Option<Month>,
     /// The volumes file to write, - for standard output [default: that of the spec, or volumes.yaml]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -50,6 +59,13 @@ pub struct Args {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum EngineName {
+    #[default]
+    Logs,
+    CostExplorer,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
     #[default]
     Text,
@@ -57,6 +73,41 @@ enum Format {
 }
 
 pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
+    match args.engine {
+        EngineName::Logs => from_logs(args, globals, world).await,
+        EngineName::CostExplorer => from_bill(args, globals, world).await,
+    }
+}
+
+async fn from_bill(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
+    let session = Session::load(globals, world)?;
+    let target = Target::new(args, Some(&session.spec), globals);
+    let before = target.read()?;
+    let (bill, note) = reconcile::ask(&session, args.month, globals, world).await?;
+    let mut volumes = bill::volumes(&bill);
+    volumes.measurements.push(Measurement {
+        from: vec![note],
+        window: volumes.window.clone(),
+        files: None,
+        sampled_from: None,
+        damaged_files: None,
+    });
+    if let Some(path) = target.write(before, &volumes, args.replace, world)? {
+        let regions: usize = volumes.accounts.values().map(BTreeMap::len).sum();
+        world.print(&format!(
+            "The bill of {} has events of {regions} account-Regions.\nWritten to {path}.\n",
+            bill.period
+        ))?;
+    }
+    Ok(Outcome::Done)
+}
+
+async fn from_logs(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
+    if args.sources.is_empty() {
+        return Err(Error::failed("no log files are named").fix(
+            "orgtrail volumes SOURCE…: folders, files, s3://BUCKET/PREFIX, or - for standard input",
+        ));
+    }
     let spec = logs::spec_if_any(globals, world)?;
     let target = Target::new(args, spec.as_ref(), globals);
     let before = target.read()?;

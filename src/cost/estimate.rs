@@ -78,6 +78,7 @@ pub fn estimate(
         book,
         trails: &trails,
         tally: &tally,
+        by_category: volumes.has_unknown_sources(),
         lines: Vec::new(),
     };
     lines.events();
@@ -107,6 +108,8 @@ struct Writer<'a> {
     book: &'a PriceBook,
     trails: &'a [TrailView],
     tally: &'a Tally<'a>,
+    /// Of some events only the category is known.
+    by_category: bool,
     lines: Vec<Line>,
 }
 
@@ -168,9 +171,15 @@ impl Writer<'_> {
 
     fn event_usage(&self, view: &TrailView, selector: u16, meter: Meter) -> Usage {
         let prepared = view.prepared.selectors().get(usize::from(selector));
-        let undecidable = prepared.filter(|s| !s.undecidable.is_empty());
-        let measured = undecidable.is_some_and(|s| self.is_measured(view, &s.name));
-        let explanation = match undecidable {
+        let seen = prepared.map(|selector| match self.by_category {
+            true => selector.by_category(),
+            false => selector.clone(),
+        });
+        let undecidable = seen.filter(|s| !s.undecidable.is_empty());
+        let measured = undecidable
+            .as_ref()
+            .is_some_and(|s| self.is_measured(view, &s.name));
+        let explanation = match &undecidable {
             Some(selector) if !measured => format!(
                 "how many events pass `{}` is not in the volumes: between none and all that the selector could record",
                 selector.undecidable_fields()
@@ -306,7 +315,8 @@ fn moment(at: At) -> String {
     }
 }
 
-pub(super) fn label(meter: Meter) -> &'static str {
+/// The meter for people.
+pub fn label(meter: Meter) -> &'static str {
     match meter {
         Meter::ManagementFirstCopy => "management events, first copy",
         Meter::ManagementFurtherCopy => "management events, further copy",
@@ -315,6 +325,11 @@ pub(super) fn label(meter: Meter) -> &'static str {
         Meter::InsightsManagement => "Insights on management events",
         Meter::InsightsData => "Insights on data events",
         Meter::DataEventAggregation => "aggregation of data events",
+        Meter::LakeIngestLive => "Lake ingestion, CloudTrail events",
+        Meter::LakeIngestOther => "Lake ingestion, other sources",
+        Meter::LakeIngestSevenYear => "Lake ingestion, seven years",
+        Meter::LakeExtendedStorage => "Lake storage",
+        Meter::LakeScan => "Lake queries",
         _ => "usage",
     }
 }

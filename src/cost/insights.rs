@@ -23,6 +23,8 @@ pub struct Insights {
 pub struct Analyzed {
     pub management_read: Counted,
     pub management_write: Counted,
+    /// Of these it is not known whether they read.
+    pub management_unknown: Counted,
     pub data: Counted,
 }
 
@@ -51,10 +53,12 @@ impl Insights {
         let mut management = [0; 3];
         if self.management_call {
             add(&mut management, events.management_write);
+            add(&mut management, up_to(events.management_unknown));
         }
         if self.management_error {
             add(&mut management, events.management_write);
             add(&mut management, events.management_read);
+            add(&mut management, events.management_unknown);
         }
         let data = events
             .data
@@ -84,4 +88,9 @@ impl Insights {
             .filter(|(on, _)| *on)
             .map(|(_, meter)| meter)
     }
+}
+
+/// Between none of them and all, half of them expected.
+fn up_to([_, expected, high]: Counted) -> Counted {
+    [0, expected / 2, high]
 }

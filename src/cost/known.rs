@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::recorded::{Category, PreparedSelector};
+use super::recorded::{Category, PreparedSelector, UNKNOWN};
 use super::trails::TrailView;
 use super::volumes::Volumes;
 
@@ -24,7 +24,10 @@ impl Known {
             } else {
                 return true;
             };
-            named.is_empty() || named.iter().any(|name| known.contains(name.as_str()))
+            // Events of an unknown kind were counted, whatever they are.
+            named.is_empty()
+                || known.contains(UNKNOWN)
+                || named.iter().any(|name| known.contains(name.as_str()))
         };
         let measured = |view: &TrailView, selector: &PreparedSelector| {
             let trail = view.name.as_deref().unwrap_or_default();

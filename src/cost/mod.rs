@@ -28,7 +28,7 @@ mod logs;
 mod merge;
 mod meter;
 mod months;
-mod number;
+pub(crate) mod number;
 mod profiles;
 mod projection;
 mod recorded;
@@ -51,7 +51,7 @@ pub use breakeven::{
 pub use budget::{Verdict, check_budget};
 pub use by_name::ByName;
 pub use delta::{Change, Delta, Side, compare};
-pub use estimate::{Estimate, Options, SEVEN_YEARS, estimate};
+pub use estimate::{Estimate, Options, SEVEN_YEARS, estimate, label};
 pub use ledger::{Ledger, PlaceCopies, SelectorCopies, TrailCopies};
 pub use line::{Line, Unknown};
 pub use merge::{Clash, Merged, merge};
@@ -60,6 +60,7 @@ pub use months::{Month, MonthLine};
 pub use number::Range;
 pub use profiles::{DEFAULT_REGIONS, Profile, volumes as typical_volumes};
 pub use projection::{project, steady_state};
+pub use recorded::UNKNOWN;
 pub use trails::{OtherTrail, TrailView, views as trail_views};
 pub use volumes::{
     Between, Count, Counts, Files, LargeFiles, MONTH_HOURS, Measurement, MonthWindow, Provenance,

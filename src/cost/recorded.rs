@@ -2,7 +2,8 @@
 //!
 //! The counts of a volumes file know the category, the event source, the resource type and whether an event reads. A
 //! selector on anything else (resources.ARN, eventName, userIdentity.arn, …) cannot be decided from them: it records
-//! between none and all of the events that it could record.
+//! between none and all of the events that it could record. The same holds for every selector that asks for more than the
+//! category, where the counts do not even know the event source, as those of a bill.
 
 use std::borrow::Cow;
 
@@ -31,6 +32,9 @@ impl Category {
     }
 }
 
+/// In the place of an event source or resource type that is not known. Whether such events read is not known either.
+pub const UNKNOWN: &str = "unknown";
+
 /// Events that the volumes do not tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EventClass<'v> {
@@ -41,6 +45,11 @@ pub struct EventClass<'v> {
 }
 
 impl EventClass<'_> {
+    /// Is there more than the category?
+    pub fn is_known(&self) -> bool {
+        self.source != UNKNOWN && self.resource_type != Some(UNKNOWN)
+    }
+
     fn event(&self) -> Event<'_> {
         let resource = |kind| Resource {
             resource_type: Some(Cow::Borrowed(kind)),
@@ -108,6 +117,17 @@ impl Prepared {
     }
 
     pub fn verdict(&self, class: EventClass<'_>) -> Verdict {
+        if class.is_known() {
+            return self.verdict_of(class);
+        }
+        let selectors = self.selectors.iter();
+        let blind = Self {
+            selectors: selectors.map(PreparedSelector::by_category).collect(),
+        };
+        blind.verdict_of(class)
+    }
+
+    fn verdict_of(&self, class: EventClass<'_>) -> Verdict {
         let event = class.event();
         let mut candidates = Vec::new();
         for (index, selector) in self.selectors.iter().enumerate() {
@@ -143,6 +163,19 @@ impl PreparedSelector {
             name: selector
                 .name
                 .unwrap_or_else(|| format!("selector {}", index + 1)),
+            decidable: AdvancedEventSelector::new(decidable),
+            undecidable,
+        }
+    }
+
+    /// The same where nothing but the category of events is known.
+    pub fn by_category(&self) -> Self {
+        let fields = self.decidable.field_selectors.iter().cloned();
+        let (decidable, mut undecidable): (Vec<_>, Vec<_>) =
+            fields.partition(|field| field.field == "eventCategory");
+        undecidable.extend(self.undecidable.iter().cloned());
+        Self {
+            name: self.name.clone(),
             decidable: AdvancedEventSelector::new(decidable),
             undecidable,
         }

@@ -456,6 +456,9 @@ impl Row {
     /// Events that Insights and aggregation look at.
     fn add_analyzed(&mut self, class: EventClass<'_>, cases: Counted) {
         match (class.category, class.read_only) {
+            (Category::Management, _) if !class.is_known() => {
+                add(&mut self.analyzed.management_unknown, cases);
+            }
             (Category::Management, Some(true)) => add(&mut self.analyzed.management_read, cases),
             (Category::Management, _) => add(&mut self.analyzed.management_write, cases),
             (Category::Data, _) => add(&mut self.analyzed.data, cases),

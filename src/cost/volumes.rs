@@ -15,6 +15,7 @@ use time::{Date, Month, OffsetDateTime};
 
 use super::by_name::ByName;
 use super::number;
+use super::recorded::UNKNOWN;
 
 /// AWS bills storage by the hour; an average month has 365 × 24 / 12 of them.
 pub const MONTH_HOURS: u64 = 730;
@@ -321,6 +322,18 @@ impl Volumes {
             .filter_map(|r| r.data.as_ref())
             .flat_map(ByName::values);
         sources.flat_map(ByName::keys).collect()
+    }
+
+    /// Are there counts without an event source, as from a bill?
+    pub(super) fn has_unknown_sources(&self) -> bool {
+        let regions = self.accounts.values().flat_map(BTreeMap::values);
+        let mut sources = regions.flat_map(|region| {
+            let management = region.management.iter().flat_map(ByName::keys);
+            let data = region.data.iter().flat_map(ByName::keys);
+            let network = region.network_activity.iter().flat_map(ByName::keys);
+            management.chain(data).chain(network)
+        });
+        sources.any(|source| source == UNKNOWN)
     }
 
     /// Event sources of network activity that are counted anywhere.

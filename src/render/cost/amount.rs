@@ -171,7 +171,7 @@ pub struct Money<'a> {
 }
 
 impl<'a> Money<'a> {
-    pub fn new(currency: &'a str) -> Self {
+    pub const fn new(currency: &'a str) -> Self {
         Self { currency }
     }
 

@@ -5,6 +5,7 @@ mod html;
 mod infracost;
 mod markdown;
 mod names;
+pub mod reconciliation;
 pub mod report;
 mod table;
 mod text;
