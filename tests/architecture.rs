@@ -45,6 +45,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("lifecycle", &["finding"]),
     ("live_spec", &["kinds", "model", "selectors", "spec"]),
     ("live", &["aws", "kinds", "model", "plan", "spec"]),
+    ("measured", &["cost", "selectors", "sql", "volumes"]),
     ("model", &[]),
     ("plan", &["model"]),
     (
@@ -74,6 +75,7 @@ const EDGES: &[(&str, &[&str])] = &[
         "spec",
         &["cost", "diag", "finding", "lifecycle", "model", "selectors"],
     ),
+    ("sql", &["selectors"]),
     ("volumes", &["selectors"]),
     ("world", &["error", "render"]),
 ];
@@ -84,12 +86,14 @@ const PURE: &[&str] = &[
     "diag",
     "finding",
     "lifecycle",
+    "measured",
     "model",
     "plan",
     "policy",
     "render",
     "selectors",
     "spec",
+    "sql",
 ];
 
 const IMPURE: &[&str] = &[
