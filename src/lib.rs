@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod apply;
+pub mod athena;
 pub mod aws;
 pub mod cli;
 pub mod cost;

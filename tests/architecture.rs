@@ -9,6 +9,19 @@ use std::path::{Path, PathBuf};
 /// Every module with the modules it may name. A new edge is a decision: make it here and in docs/architecture.md.
 const EDGES: &[(&str, &[&str])] = &[
     ("apply", &["aws", "kinds", "model", "plan"]),
+    (
+        "athena",
+        &[
+            "aws",
+            "cost",
+            "error",
+            "measured",
+            "model",
+            "selectors",
+            "sql",
+            "volumes",
+        ],
+    ),
     ("aws", &["model"]),
     (
         "cli",
