@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod apply;
+pub mod athena;
 pub mod aws;
 pub mod bill;
 pub mod cli;
@@ -37,5 +38,7 @@ pub mod render;
 pub mod sandbox;
 pub mod selectors;
 pub mod spec;
+pub mod sql;
+pub mod table_counts;
 pub mod volumes;
 pub mod world;

@@ -9,12 +9,26 @@ use std::path::{Path, PathBuf};
 /// Every module with the modules it may name. A new edge is a decision: make it here and in docs/architecture.md.
 const EDGES: &[(&str, &[&str])] = &[
     ("apply", &["aws", "kinds", "model", "plan"]),
+    (
+        "athena",
+        &[
+            "aws",
+            "cost",
+            "error",
+            "model",
+            "selectors",
+            "sql",
+            "table_counts",
+            "volumes",
+        ],
+    ),
     ("aws", &["model"]),
     ("bill", &["aws", "cost", "model", "render", "spec"]),
     (
         "cli",
         &[
             "apply",
+            "athena",
             "aws",
             "bill",
             "cost",
@@ -39,6 +53,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "sandbox",
             "selectors",
             "spec",
+            "sql",
             "volumes",
             "world",
         ],
@@ -114,6 +129,8 @@ const EDGES: &[(&str, &[&str])] = &[
         "spec",
         &["cost", "diag", "finding", "lifecycle", "model", "selectors"],
     ),
+    ("sql", &["selectors"]),
+    ("table_counts", &["cost", "selectors", "sql", "volumes"]),
     ("volumes", &["selectors"]),
     ("world", &["error", "render"]),
 ];
@@ -134,6 +151,7 @@ const PURE: &[&str] = &[
     "render",
     "selectors",
     "spec",
+    "sql",
 ];
 
 const IMPURE: &[&str] = &[

@@ -46,6 +46,10 @@ impl Aws {
         builder.region(Region::new(place.region.clone())).build()
     }
 
+    pub fn athena(&self, place: &Place) -> aws_sdk_athena::Client {
+        aws_sdk_athena::Client::new(&self.config(place))
+    }
+
     pub fn cloudtrail(&self, place: &Place) -> aws_sdk_cloudtrail::Client {
         aws_sdk_cloudtrail::Client::new(&self.config(place))
     }

@@ -35,28 +35,28 @@ const WAITING: usize = 64;
 pub struct LogArgs {
     /// The first day, e.g. 2026-10-01
     #[arg(long, value_name = "DAY", value_parser = day)]
-    from: Option<Date>,
+    pub from: Option<Date>,
     /// The day after the last one
     #[arg(long, value_name = "DAY", value_parser = day)]
-    to: Option<Date>,
+    pub to: Option<Date>,
     /// Only this account id; repeatable
     #[arg(long = "account", value_name = "ID")]
-    accounts: Vec<String>,
+    pub accounts: Vec<String>,
     /// Only this Region; repeatable
     #[arg(long = "region", value_name = "REGION")]
-    regions: Vec<String>,
+    pub regions: Vec<String>,
     /// Read only a part of the files, e.g. 10%; counts become ranges
     #[arg(long, value_name = "PERCENT", value_parser = fraction)]
-    sample: Option<f64>,
+    pub sample: Option<f64>,
     /// Leave out copies of events, remembering the last N of them (20 to 40 bytes each)
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "4000000")]
-    dedupe: Option<usize>,
+    pub dedupe: Option<usize>,
     /// Threads that count [default: one for each core]
     #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
+    pub threads: Option<NonZeroUsize>,
     /// The account of the spec that reads buckets [default: the owner of the bucket]
     #[arg(long, value_name = "NAME")]
-    reader: Option<String>,
+    pub reader: Option<String>,
 }
 
 fn day(text: &str) -> Result<Date, String> {

@@ -22,6 +22,7 @@ mod session;
 mod show;
 mod unlock;
 mod volumes;
+mod volumes_athena;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -9,6 +9,7 @@ use super::cost_inputs::Inputs;
 use super::logs::{self, LogArgs, Questions};
 use super::reconcile;
 use super::session::{self, Session};
+use super::volumes_athena::{self, AthenaArgs};
 use crate::bill::{self, Month};
 use crate::cost::types::VolumesSource;
 use crate::cost::{self, Clash, Measurement, Volumes};
@@ -31,7 +32,8 @@ pub struct Args {
     /// Folders, files, s3://BUCKET/PREFIX, or - for standard input
     #[arg(value_name = "SOURCE")]
     sources: Vec<String>,
-    /// What to count in: log files, or the bill, which knows numbers by account and Region, but no sources
+    /// What counts: this machine in log files; Athena in a table of them; or the bill, which knows numbers by account and
+    /// Region, but no sources
     #[arg(long, value_enum, default_value_t, value_name = "ENGINE")]
     engine: EngineName,
     /// The month of the bill, e.g. 2026-10 [default: the last one]
@@ -56,12 +58,15 @@ pub struct Args {
     strict: bool,
     #[command(flatten)]
     logs: LogArgs,
+    #[command(flatten)]
+    athena: AthenaArgs,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum EngineName {
     #[default]
     Logs,
+    Athena,
     CostExplorer,
 }
 
@@ -75,8 +80,32 @@ enum Format {
 pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
     match args.engine {
         EngineName::Logs => from_logs(args, globals, world).await,
+        EngineName::Athena => from_athena(args, globals, world).await,
         EngineName::CostExplorer => from_bill(args, globals, world).await,
     }
+}
+
+async fn from_athena(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
+    let session = Session::load(globals, world)?;
+    let target = Target::new(args, Some(&session.spec), globals);
+    let before = target.read()?;
+    let measured =
+        volumes_athena::measure(&args.athena, &args.logs, &session, globals, world).await?;
+    let Some(measured) = measured else {
+        return Ok(Outcome::Done);
+    };
+    if let Some(path) = target.write(before, &measured.volumes, args.replace, world)? {
+        let (events, bytes) = (
+            view::thousands(measured.tally.events),
+            view::bytes(measured.scanned),
+        );
+        world.print(&format!(
+            "{events} events; Athena read {bytes}.\nWritten to {path}.\n"
+        ))?;
+    }
+    // What was kept for another run is needed no more.
+    measured.finish()?;
+    Ok(Outcome::Done)
 }
 
 async fn from_bill(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {

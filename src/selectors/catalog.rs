@@ -51,7 +51,7 @@ const EVENT_NAMES_OF_CALLS: [(&str, &str); 4] = [
 ];
 
 /// The resource types of data events with their event sources, `""` where AWS does not publish one.
-fn data_event_types() -> impl Iterator<Item = (&'static str, &'static str)> {
+pub fn data_event_types() -> impl Iterator<Item = (&'static str, &'static str)> {
     DATA_EVENT_TYPES.lines().skip(1).filter_map(|line| {
         let mut columns = line.split('\t');
         let resource_type = columns.next()?;

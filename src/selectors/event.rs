@@ -12,6 +12,34 @@ use super::model::{
     RESOURCES_TYPE, SESSION_FROM_CONSOLE, USER_IDENTITY_ARN, VPC_ENDPOINT_ID,
 };
 
+/// How the names of S3's data events begin: `GetObjectAcl` is one, `PutBucketObjectLockConfiguration` is not.
+pub const OBJECT_CALLS: [&str; 7] = [
+    "GetObject",
+    "PutObject",
+    "DeleteObject",
+    "HeadObject",
+    "ListObject",
+    "CopyObject",
+    "RestoreObject",
+];
+
+/// Lambda's data events.
+pub const INVOKE_CALLS: [&str; 2] = ["Invoke", "InvokeExecution"];
+
+/// DynamoDB's data events: those whose name ends like this, and some others.
+pub const ITEM: &str = "Item";
+pub const ITEM_CALLS: [&str; 9] = [
+    "Query",
+    "Scan",
+    "TransactGetItems",
+    "TransactWriteItems",
+    "ExecuteStatement",
+    "BatchExecuteStatement",
+    "ExecuteTransaction",
+    "GetRecords",
+    "GetShardIterator",
+];
+
 /// The members of a record that selectors look at.
 ///
 /// [`Event::from_record`] borrows from a parsed record. The members are public so that a reader that streams log
@@ -91,7 +119,7 @@ impl<'a> Event<'a> {
                 is_object_call(name) || self.resources.iter().any(|r| r.is("AWS::S3::Object"))
             }
             // Management calls of these two may name the same resource types, so the name decides.
-            "lambda.amazonaws.com" => matches!(name, "Invoke" | "InvokeExecution"),
+            "lambda.amazonaws.com" => INVOKE_CALLS.contains(&name),
             "dynamodb.amazonaws.com" => is_item_call(name),
             source => self.resources.iter().any(|r| {
                 r.resource_type
@@ -137,28 +165,12 @@ impl Resource<'_> {
     }
 }
 
-/// Object calls have the word right behind the verb: `GetObjectAcl`, but not `PutBucketObjectLockConfiguration`.
 fn is_object_call(name: &str) -> bool {
-    ["Get", "Put", "Delete", "Head", "List", "Copy", "Restore"]
-        .iter()
-        .filter_map(|verb| name.strip_prefix(verb))
-        .any(|rest| rest.starts_with("Object"))
+    OBJECT_CALLS.iter().any(|call| name.starts_with(call))
 }
 
 fn is_item_call(name: &str) -> bool {
-    name.ends_with("Item")
-        || matches!(
-            name,
-            "Query"
-                | "Scan"
-                | "TransactGetItems"
-                | "TransactWriteItems"
-                | "ExecuteStatement"
-                | "BatchExecuteStatement"
-                | "ExecuteTransaction"
-                | "GetRecords"
-                | "GetShardIterator"
-        )
+    name.ends_with(ITEM) || ITEM_CALLS.contains(&name)
 }
 
 fn resources(value: Option<&Value>) -> Vec<Resource<'_>> {

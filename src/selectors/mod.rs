@@ -32,10 +32,11 @@ mod check_test;
 #[cfg(test)]
 mod properties_test;
 
+pub use catalog::data_event_types;
 pub use check::{Target, check};
 pub use describe::{Coverage, describe, differences};
 pub use evaluate::{Decision, FieldVerdict, explain, matches, records_deliveries_to};
-pub use event::{Event, Resource};
+pub use event::{Event, INVOKE_CALLS, ITEM, ITEM_CALLS, OBJECT_CALLS, Resource};
 pub use model::{
     AdvancedEventSelector, DataResource, EventSelector, FieldSelector, Operator, ReadWriteType,
     Selectors,
