@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use fake::{BYTES, EVENTS, End, Fake};
 use loopback::Loopback;
-use orgtrail::athena::{Event, Measured, Pace, Prepared, Question, prepare, run};
+use orgtrail::athena::{Args, Event, Measured, Pace, Prepared, Question, prepare, run};
 use orgtrail::aws::{self, Aws, Connector, Login};
 use orgtrail::cost::{PriceBook, Volumes};
 use orgtrail::error::Error;
@@ -55,28 +55,32 @@ fn quick() -> Pace {
 
 /// Three weeks of three accounts, a week of two accounts a query at most: six queries.
 fn question<'a>(trails: &'a [(&'a str, &'a Selectors)]) -> Question<'a> {
+    let bounds = Bounds {
+        accounts: Vec::new(),
+        regions: Vec::new(),
+        from: date!(2026 - 10 - 01),
+        to: date!(2026 - 10 - 22),
+    };
     Question {
-        place: place(),
-        catalog: "AwsDataCatalog".to_owned(),
-        table: "audit.cloudtrail_logs".to_owned(),
-        workgroup: "audit".to_owned(),
-        trails,
-        bounds: Bounds {
-            accounts: Vec::new(),
-            regions: Vec::new(),
-            from: date!(2026 - 10 - 01),
-            to: date!(2026 - 10 - 22),
-        },
-        copies: Copies::Counted,
         size: ChunkSize {
             days: 7,
             partitions: 7 * 2 * 2,
         },
-        queries: 2,
-        scan_bytes: None,
-        max_scan: None,
         pace: quick(),
+        ..args("").question(place(), trails, bounds, Copies::Counted)
     }
+}
+
+/// The flags of Athena on a command line.
+fn args(more: &str) -> Args {
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        athena: Args,
+    }
+    let words = format!("x --table audit.cloudtrail_logs --workgroup audit --queries 2 {more}");
+    let cli: Cli = clap::Parser::try_parse_from(words.split_whitespace()).unwrap();
+    cli.athena
 }
 
 const PARTS: usize = 6;
@@ -402,11 +406,14 @@ fn a_query_that_somebody_stops_is_not_started_again() {
 fn no_more_is_read_than_is_allowed() {
     trails!(trails);
     let world = World::new();
-    let limited = |max_scan, scan_bytes| Question {
-        max_scan: Some(max_scan),
-        scan_bytes,
-        queries: 1,
-        ..question(&trails)
+    let limited = |max_scan, scan_bytes| {
+        let flags = args(&format!("--max-scan {max_scan}"));
+        Question {
+            max_scan: flags.max_scan,
+            scan_bytes,
+            queries: 1,
+            ..question(&trails)
+        }
     };
     let (what, fix) = refused(world.run(limited(20_000, None)));
     assert_eq!(

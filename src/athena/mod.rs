@@ -19,6 +19,10 @@ pub use prepare::{Pace, Part, Prepared, Question, prepare};
 pub use price::Price;
 pub use run::{Event, Measured, run};
 
+use crate::model::Place;
+use crate::selectors::Selectors;
+use crate::sql::{Bounds, ChunkSize, Copies};
+
 /// Where and how Athena is asked.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
@@ -43,4 +47,33 @@ pub struct Args {
     /// Queries that run side by side
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=50))]
     pub queries: u8,
+}
+
+impl Args {
+    /// What is asked with these flags, of Athena at a place.
+    pub fn question<'a>(
+        &self,
+        place: Place,
+        trails: &'a [(&'a str, &'a Selectors)],
+        bounds: Bounds,
+        copies: Copies,
+    ) -> Question<'a> {
+        Question {
+            place,
+            catalog: self.catalog.clone(),
+            table: self.table.clone(),
+            workgroup: self.workgroup.clone(),
+            trails,
+            bounds,
+            copies,
+            size: ChunkSize {
+                days: self.query_days,
+                ..ChunkSize::default()
+            },
+            queries: usize::from(self.queries),
+            scan_bytes: self.scan_bytes,
+            max_scan: self.max_scan,
+            pace: Pace::default(),
+        }
+    }
 }

@@ -12,7 +12,6 @@ use super::columns::{Columns, Missing};
 use super::event::{CATEGORY, READ_ONLY, events, guessed, place, resource_type, resource_types};
 use super::predicate::{called, condition};
 use super::table::Table;
-use super::text::comment;
 use crate::selectors::{AdvancedEventSelector, Event, Resource, Selectors, matches};
 
 /// Longest text of a query, in bytes.
@@ -295,11 +294,6 @@ impl Cube {
         }
     }
 
-    /// Names of the trails, in the order in which they are counted.
-    pub fn trails(&self) -> impl Iterator<Item = &str> {
-        self.trails.iter().map(|trail| trail.name.as_str())
-    }
-
     /// The question for a part of the table.
     pub fn query(&self, table: &Table, bounds: &Bounds) -> Result<String, QueryError> {
         let events = events(table, bounds)?;
@@ -343,10 +337,10 @@ impl Cube {
                 selector,
                 sql,
             } => {
-                let trail = self.trails.get(*trail)?;
-                let selector = trail.selectors.get(*selector)?;
-                let own = selector.alone[0].name.as_deref().unwrap_or_default();
-                let said = comment(&format!("trail {:?}, selector", trail.name), own);
+                let (index, trail) = (*selector, self.trails.get(*trail)?);
+                let selector = trail.selectors.get(index)?;
+                let called = called(&selector.alone[0], index);
+                let said = format!("-- selector {called} of trail {:?}", trail.name);
                 Some(format!("    {said}\n    {sql} AS {name}"))
             }
         }

@@ -4,6 +4,10 @@
 //! selectors of all trails. A [`Table`] knows which columns and partitions there are: what it cannot express is refused
 //! ([`Missing`]), never guessed. [`definition`] writes a table that has everything. Nothing here talks to Athena.
 //!
+//! A table shows less than the files: no file sizes, only the folder that it reads, and days as those of delivery, so that
+//! the last minutes of a day count to the next. Its reader takes keys in any case and numbers as texts; CloudTrail writes
+//! neither.
+//!
 //! Trino: <https://docs.aws.amazon.com/athena/latest/ug/functions-env3.html>; the table:
 //! <https://docs.aws.amazon.com/athena/latest/ug/cloudtrail-logs.html>
 

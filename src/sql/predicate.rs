@@ -25,7 +25,7 @@ pub fn predicate(selectors: &Selectors, columns: &Columns) -> Result<String, Mis
     Ok(any(&parts?))
 }
 
-/// A selector by its name, or its place in the list.
+/// A selector by its name, or its place in the list; on one line, whatever the name holds.
 pub fn called(selector: &AdvancedEventSelector, index: usize) -> String {
     match &selector.name {
         Some(name) => format!("{name:?}"),

@@ -192,6 +192,18 @@ fn the_empty_set_records_nothing_and_the_empty_selector_everything() {
 }
 
 #[test]
+fn names_stay_in_their_comment() {
+    let arn = FieldSelector::new("resources.ARN").with(Operator::StartsWith, ["a"]);
+    let evil = named("x\r\n\u{2028}\u{85}'; DROP", data("T", vec![arn]));
+    let selectors = Selectors::Advanced(vec![evil]);
+    let cube = Cube::new(&[("\n", &selectors)], &table(), Copies::Counted).unwrap();
+    let query = cube.query(&table(), &week()).unwrap();
+    let comment =
+        "    -- selector \"x\\r\\n\\u{2028}\\u{85}'; DROP\" of trail \"\\n\"\n    COALESCE(";
+    assert!(query.contains(comment), "{query}");
+}
+
+#[test]
 fn a_query_that_is_too_long_is_not_sent() {
     let values = (0..6000).map(|n| format!("arn:aws:s3:::a-bucket-of-a-long-name-{n}/"));
     let arn = FieldSelector::new("resources.ARN").with(Operator::StartsWith, values);

@@ -25,11 +25,6 @@ pub fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// `-- words "NAME"`, on one line whatever the name holds.
-pub fn comment(words: &str, name: &str) -> String {
-    format!("-- {words} {name:?}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,7 +36,5 @@ mod tests {
         assert_eq!(literal("a\0'b"), "('a' || chr(0) || '''b')");
         assert_eq!(literals(["a", "b"]), "'a', 'b'");
         assert_eq!(identifier("a\"; b"), "\"a\"\"; b\"");
-        let said = comment("selector", "x\r\n\u{2028}\u{85}'; DROP");
-        assert_eq!(said, "-- selector \"x\\r\\n\\u{2028}\\u{85}'; DROP\"");
     }
 }
