@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::cost::{self, ByName, Count, Provenance, RegionVolumes, SpanWindow, Volumes, Window};
 use crate::selectors::{AdvancedEventSelector, Operator, Selectors};
 use crate::sql::Cell;
-use crate::volumes::{Counts, Recorder, RegionTally, Tally};
+use crate::volumes::{Counts, Recorder, RegionTally, SelectorId, Tally};
 
 /// What a tally is of.
 #[derive(Clone, Copy)]
@@ -43,6 +43,15 @@ pub fn add(tally: &mut Tally, cell: &Cell) {
         };
         *region.recorded.entry(recorder).or_default() += recorded.events;
     }
+    for own in &cell.own {
+        if let Some(selector) = own.selector {
+            let id = SelectorId {
+                trail: own.trail,
+                selector,
+            };
+            *region.own.entry(id).or_default() += own.events;
+        }
+    }
 }
 
 /// The counts as a volumes file. Accounts and Regions that no record and no path names are left out: nobody can say
@@ -69,9 +78,9 @@ pub fn volumes(tally: &Tally, scope: &Scope<'_>) -> Volumes {
 /// The selectors whose own counts are written.
 struct Named<'a> {
     scope: &'a Scope<'a>,
-    names: BTreeMap<(usize, usize), (&'a str, String)>,
+    names: BTreeMap<SelectorId, (&'a str, String)>,
     /// Those that recorded nothing anywhere, which is said once.
-    nothing: BTreeSet<(usize, usize)>,
+    nothing: BTreeSet<SelectorId>,
 }
 
 impl<'a> Named<'a> {
@@ -85,7 +94,14 @@ impl<'a> Named<'a> {
         };
         for (trail, (name, of)) in scope.trails.iter().enumerate() {
             for (index, selector) in of.to_advanced().iter().enumerate() {
-                let id = (trail, index);
+                // Of the others the counts by source and type tell.
+                if selector.is_told_by_counts() {
+                    continue;
+                }
+                let id = SelectorId {
+                    trail,
+                    selector: index,
+                };
                 named.names.insert(id, (*name, called(selector, index)));
                 if !counted.contains(&id) && is_covered(selector, scope.categories) {
                     named.nothing.insert(id);
@@ -129,16 +145,14 @@ impl<'a> Named<'a> {
 
     /// What single selectors recorded.
     fn recorded(&mut self, region: &RegionTally) -> ByName<ByName<Count>> {
-        let mut events: BTreeMap<(usize, usize), u64> = BTreeMap::new();
+        let mut events: BTreeMap<SelectorId, u64> = BTreeMap::new();
         events.extend(
             std::mem::take(&mut self.nothing)
                 .into_iter()
                 .map(|id| (id, 0)),
         );
-        for (recorder, count) in &region.recorded {
-            if let Some(selector) = recorder.selector {
-                *events.entry((recorder.trail, selector)).or_default() += count;
-            }
+        for (id, count) in &region.own {
+            *events.entry(*id).or_default() += count;
         }
         let mut trails: BTreeMap<&str, Vec<(&str, Count)>> = BTreeMap::new();
         for (id, count) in events {
@@ -169,11 +183,11 @@ fn called(selector: &AdvancedEventSelector, index: usize) -> String {
     name.unwrap_or_else(|| format!("selector {}", index + 1))
 }
 
-fn counted(tally: &Tally) -> BTreeSet<(usize, usize)> {
+fn counted(tally: &Tally) -> BTreeSet<SelectorId> {
     let regions = tally.accounts.values().flat_map(BTreeMap::values);
-    let recorders = regions.flat_map(|region| region.recorded.keys());
-    recorders
-        .filter_map(|recorder| Some((recorder.trail, recorder.selector?)))
+    regions
+        .flat_map(|region| region.own.keys())
+        .copied()
         .collect()
 }
 
@@ -196,7 +210,10 @@ mod tests {
     use crate::sql::Recorded;
 
     fn selector(category: &str) -> AdvancedEventSelector {
-        AdvancedEventSelector::new(vec![FieldSelector::equals("eventCategory", [category])])
+        AdvancedEventSelector::new(vec![
+            FieldSelector::equals("eventCategory", [category]),
+            FieldSelector::equals("eventName", ["Get"]),
+        ])
     }
 
     fn cell(category: &str, read_only: Option<bool>, events: u64) -> Cell {
@@ -231,6 +248,7 @@ mod tests {
         };
         let management = Cell {
             recorded: vec![recorded],
+            own: vec![recorded],
             failed: true,
             ..cell("Management", Some(true), 7)
         };

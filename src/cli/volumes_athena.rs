@@ -6,13 +6,13 @@ use super::Globals;
 use super::cost_inputs::Inputs;
 use super::logs::LogArgs;
 use super::session::Session;
-use crate::athena::{self, Event, Measured, Pace, Prepared, Question};
+use crate::athena::{self, Event, Measured, Prepared, Question};
 use crate::cost::DEFAULT_REGIONS;
 use crate::error::Error;
 use crate::model::Place;
 use crate::selectors::Selectors;
 use crate::spec::{Spec, Trail};
-use crate::sql::{Bounds, ChunkSize, Copies, Definition, Folder, Name, definition};
+use crate::sql::{Bounds, Copies, Definition, Folder, Name, definition};
 use crate::world::World;
 
 #[derive(Debug, clap::Args)]
@@ -134,31 +134,17 @@ fn question<'a>(
         return Err(Error::failed("--sample is for log files, not for Athena")
             .fix("name fewer days, accounts or Regions"));
     }
-    Ok(Question {
-        place: place(which, spec)?,
-        catalog: athena.catalog.clone(),
-        table: athena.table.clone(),
-        workgroup: athena.workgroup.clone(),
-        trails,
-        bounds: Bounds {
-            accounts: which.accounts.clone(),
-            regions: which.regions.clone(),
-            from,
-            to,
-        },
-        copies: match which.dedupe {
-            Some(_) => Copies::Once,
-            None => Copies::Counted,
-        },
-        size: ChunkSize {
-            days: athena.query_days,
-            ..ChunkSize::default()
-        },
-        queries: usize::from(athena.queries),
-        scan_bytes: athena.scan_bytes,
-        max_scan: athena.max_scan,
-        pace: Pace::default(),
-    })
+    let bounds = Bounds {
+        accounts: which.accounts.clone(),
+        regions: which.regions.clone(),
+        from,
+        to,
+    };
+    let copies = match which.dedupe {
+        Some(_) => Copies::Once,
+        None => Copies::Counted,
+    };
+    Ok(athena.question(place(which, spec)?, trails, bounds, copies))
 }
 
 fn told(event: Event<'_>, prepared: &Prepared<'_>, world: &World) {

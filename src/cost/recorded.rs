@@ -8,7 +8,8 @@
 use std::borrow::Cow;
 
 use crate::selectors::{
-    AdvancedEventSelector, Event, FieldSelector, Operator, Resource, Selectors, matches,
+    AdvancedEventSelector, COUNTED_FIELDS, Event, FieldSelector, Operator, Resource, Selectors,
+    matches,
 };
 
 /// What kind of event is charged how.
@@ -99,8 +100,6 @@ pub struct PreparedSelector {
     pub undecidable: Vec<FieldSelector>,
 }
 
-const DECIDABLE: [&str; 4] = ["eventCategory", "readOnly", "eventSource", "resources.type"];
-
 impl Prepared {
     pub fn new(selectors: &Selectors) -> Self {
         let advanced = selectors.to_advanced();
@@ -158,7 +157,7 @@ impl PreparedSelector {
     fn new(index: usize, selector: AdvancedEventSelector) -> Self {
         let fields = selector.field_selectors.into_iter();
         let (decidable, undecidable) =
-            fields.partition(|field| DECIDABLE.contains(&field.field.as_str()));
+            fields.partition(|field| COUNTED_FIELDS.contains(&field.field.as_str()));
         Self {
             name: selector
                 .name

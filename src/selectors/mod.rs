@@ -38,7 +38,7 @@ pub use describe::{Coverage, describe, differences};
 pub use evaluate::{Decision, FieldVerdict, explain, matches, records_deliveries_to};
 pub use event::{Event, INVOKE_CALLS, ITEM, ITEM_CALLS, OBJECT_CALLS, Resource};
 pub use model::{
-    AdvancedEventSelector, DataResource, EventSelector, FieldSelector, Operator, ReadWriteType,
-    Selectors,
+    AdvancedEventSelector, COUNTED_FIELDS, DataResource, EventSelector, FieldSelector, Operator,
+    ReadWriteType, Selectors,
 };
 pub use normal::{canonical, covers, equivalent};

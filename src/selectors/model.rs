@@ -78,7 +78,16 @@ pub struct AdvancedEventSelector {
     pub field_selectors: Vec<FieldSelector>,
 }
 
+/// The fields by which counts of events are kept, above all in a volumes file.
+pub const COUNTED_FIELDS: [&str; 4] = [EVENT_CATEGORY, READ_ONLY, EVENT_SOURCE, RESOURCES_TYPE];
+
 impl AdvancedEventSelector {
+    /// Whether counts by [`COUNTED_FIELDS`] say how many events it records. Of others, their own events are counted.
+    pub fn is_told_by_counts(&self) -> bool {
+        let mut fields = self.field_selectors.iter();
+        fields.all(|field| COUNTED_FIELDS.contains(&field.field.as_str()))
+    }
+
     pub fn new(field_selectors: Vec<FieldSelector>) -> Self {
         Self {
             name: None,

@@ -48,6 +48,8 @@ struct Selector {
     alone: [AdvancedEventSelector; 1],
     /// Counted by Athena, where the groups do not decide it.
     measure: Option<usize>,
+    /// Of these, the ones that no measured selector of the trail before it records.
+    first: Option<usize>,
 }
 
 /// A column to group by.
@@ -89,6 +91,13 @@ enum Measure {
         trail: usize,
         measures: Vec<usize>,
     },
+    /// Those that a selector records and none of these measures before it.
+    First {
+        trail: usize,
+        selector: usize,
+        measure: usize,
+        before: Vec<usize>,
+    },
 }
 
 /// Events recorded: by a trail, where each counts once, or by one of its selectors.
@@ -114,6 +123,8 @@ pub struct Cell {
     /// Those whose category is a guess, because the table lacks a column.
     pub guessed: u64,
     pub recorded: Vec<Recorded>,
+    /// Events recorded by a selector and by none of its trail before it, where counts by [`crate::selectors::COUNTED_FIELDS`] do not tell.
+    pub own: Vec<Recorded>,
 }
 
 /// A query that is longer than Athena takes.
@@ -265,16 +276,38 @@ impl Cube {
             own.push(Selector {
                 alone: [selector],
                 measure,
+                first: measure,
             });
         }
         let measures: Vec<usize> = own.iter().filter_map(|s| s.measure).collect();
         if measures.len() > 1 {
             self.measures.push(Measure::AnyOf { trail, measures });
+            self.firsts(trail, &mut own);
         }
         self.trails.push(Trail {
             name: name.to_owned(),
             selectors: own,
         });
+    }
+
+    /// Each event belongs to the first selector that records it, so from the second measured one on that is asked too.
+    fn firsts(&mut self, trail: usize, own: &mut [Selector]) {
+        let mut before = Vec::new();
+        for (selector, one) in own.iter_mut().enumerate() {
+            let Some(measure) = one.measure else {
+                continue;
+            };
+            if !before.is_empty() {
+                one.first = Some(self.measures.len());
+                self.measures.push(Measure::First {
+                    trail,
+                    selector,
+                    measure,
+                    before: before.clone(),
+                });
+            }
+            before.push(measure);
+        }
     }
 
     fn group(&mut self, table: &Table, missing: &mut Vec<Missing>) {
@@ -330,7 +363,7 @@ impl Cube {
     fn condition(&self, measure: &Measure) -> Option<String> {
         let name = self.name(measure);
         match measure {
-            Measure::All | Measure::AnyOf { .. } => None,
+            Measure::All | Measure::AnyOf { .. } | Measure::First { .. } => None,
             Measure::Guessed(sql) => Some(format!("    {sql} AS {name}")),
             Measure::Selector {
                 trail,
@@ -354,20 +387,32 @@ impl Cube {
                 trail, selector, ..
             } => format!("selector_{trail}_{selector}"),
             Measure::AnyOf { trail, .. } => format!("trail_{trail}"),
+            Measure::First {
+                trail, selector, ..
+            } => format!("first_{trail}_{selector}"),
         }
+    }
+
+    fn any(&self, measures: &[usize]) -> String {
+        let measures = measures
+            .iter()
+            .filter_map(|index| self.measures.get(*index));
+        let names: Vec<String> = measures.map(|measure| self.name(measure)).collect();
+        names.join(" OR ")
     }
 
     fn count(&self, measure: &Measure) -> String {
         let name = self.name(measure);
         let condition = match measure {
             Measure::All => None,
-            Measure::AnyOf { measures, .. } => {
-                let parts = measures
-                    .iter()
-                    .filter_map(|index| self.measures.get(*index));
-                let parts: Vec<String> = parts.map(|measure| self.name(measure)).collect();
-                Some(parts.join(" OR "))
-            }
+            Measure::AnyOf { measures, .. } => Some(self.any(measures)),
+            Measure::First {
+                measure, before, ..
+            } => Some(format!(
+                "{} AND NOT ({})",
+                self.any(&[*measure]),
+                self.any(before)
+            )),
             _ => Some(name.clone()),
         };
         let only = |more: &str| match (&condition, more) {
@@ -420,8 +465,47 @@ impl Cube {
                 cell.guessed = *count;
             }
         }
-        cell.recorded = self.recorded(&event(&values)?, cell.events, &counts);
+        let event = event(&values)?;
+        cell.recorded = self.recorded(&event, cell.events, &counts);
+        cell.own = self.own(&event, cell.events, &counts);
         Ok(cell)
+    }
+
+    /// Each event of a group once for each trail, with the first selector that records it. Where counts tell how many
+    /// events a selector records, all of them are its own, and nobody else's.
+    fn own(&self, event: &Event<'_>, events: u64, counts: &[u64]) -> Vec<Recorded> {
+        let mut all = Vec::new();
+        for (trail, of) in self.trails.iter().enumerate() {
+            let selectors = of.selectors.iter().enumerate();
+            let decided = selectors.clone().filter(|(_, one)| one.measure.is_none());
+            let mut recording = decided
+                .filter(|(_, one)| matches(&one.alone, event).is_some())
+                .peekable();
+            let first = recording.peek().map(|(index, _)| *index);
+            if recording.any(|(_, one)| one.alone[0].is_told_by_counts()) {
+                continue;
+            }
+            let mut left = events;
+            let before =
+                selectors.take_while(|(index, _)| first.is_none_or(|first| *index < first));
+            for (selector, one) in before {
+                let taken = one
+                    .first
+                    .and_then(|first| counts.get(first))
+                    .copied()
+                    .unwrap_or_default();
+                left = left.saturating_sub(taken);
+                all.push((trail, selector, taken));
+            }
+            all.extend(first.map(|selector| (trail, selector, left)));
+        }
+        let own = all.into_iter().filter(|(_, _, events)| *events > 0);
+        let own = own.map(|(trail, selector, events)| Recorded {
+            trail,
+            selector: Some(selector),
+            events,
+        });
+        own.collect()
     }
 
     /// What each selector and trail recorded of a group.

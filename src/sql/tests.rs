@@ -435,7 +435,7 @@ fn a_month_of_an_organization_is_read_in_parts() {
 #[test]
 fn a_row_is_read_back() {
     let cube = Cube::new(&[("org", &trail())], &table(), Copies::Counted).unwrap();
-    let row = |types: &str, counts: [&str; 4]| -> Vec<Option<String>> {
+    let row = |types: &str, counts: [&str; 5]| -> Vec<Option<String>> {
         let groups = [
             "1",
             "r",
@@ -454,7 +454,7 @@ fn a_row_is_read_back() {
             .collect()
     };
     let types = "[\"AWS::S3::Object\",null]";
-    let cell = cube.cell(&row(types, ["9", "4", "0", "4"])).unwrap();
+    let cell = cube.cell(&row(types, ["9", "4", "0", "4", "0"])).unwrap();
     assert_eq!(
         (cell.events, cell.read_only, cell.failed),
         (9, Some(true), false)
@@ -465,7 +465,10 @@ fn a_row_is_read_back() {
         events,
     };
     assert_eq!(cell.recorded, [recorded(Some(1), 4), recorded(None, 4)]);
-    for (types, counts) in [("[1]", ["9", "4", "0", "4"]), (types, ["9", "4", "", "4"])] {
+    for (types, counts) in [
+        ("[1]", ["9", "4", "0", "4", "0"]),
+        (types, ["9", "4", "", "4", "0"]),
+    ] {
         assert!(cube.cell(&row(types, counts)).is_err());
     }
     assert!(cube.cell(&[]).is_err());

@@ -381,7 +381,9 @@ impl Class {
             let before = self.verdict.sometimes.iter().zip(&self.first_hits);
             let before = before.filter(|(sometimes, _)| sometimes.id.trail == id.trail);
             let taken: u64 = before.map(|(_, hits)| hits).sum();
-            *region.own.entry(*id).or_default() += count - taken;
+            if count > taken {
+                *region.own.entry(*id).or_default() += count - taken;
+            }
         }
         for (sometimes, hits) in self.verdict.sometimes.iter().zip(&mut self.first_hits) {
             let hits = std::mem::take(hits);

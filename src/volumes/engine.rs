@@ -53,9 +53,6 @@ pub struct OwnCount<'e> {
     pub selector: &'e AdvancedEventSelector,
 }
 
-/// What the counts of a volumes file are told apart by.
-const COUNTED_BY: [&str; 4] = ["eventCategory", "readOnly", "eventSource", "resources.type"];
-
 /// A selector by the index of its trail and its own in the trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SelectorId {
@@ -249,9 +246,7 @@ impl Compiled {
             kind: AdvancedEventSelector::new(kind.cloned().collect()),
             varying: fields.iter().filter_map(Condition::of).collect(),
             unknown: fields.iter().any(|field| !is_known(&field.field)),
-            own: fields
-                .iter()
-                .any(|field| !COUNTED_BY.contains(&field.field.as_str())),
+            own: !selector.is_told_by_counts(),
             whole: selector,
         }
     }

@@ -116,7 +116,7 @@ pub fn lines(records: &[Value], trails: &[Selectors]) -> Lines {
                 count(format!("{place} {category} trail {trail}"));
                 if !matching
                     .iter()
-                    .any(|(_, selector)| is_told_by_counts(selector))
+                    .any(|(_, selector)| selector.is_told_by_counts())
                 {
                     count(format!("{place} trail {trail} own {first}"));
                 }
@@ -124,12 +124,6 @@ pub fn lines(records: &[Value], trails: &[Selectors]) -> Lines {
         }
     }
     lines
-}
-
-fn is_told_by_counts(selector: &AdvancedEventSelector) -> bool {
-    let counted = ["eventCategory", "readOnly", "eventSource", "resources.type"];
-    let mut fields = selector.field_selectors.iter();
-    fields.all(|field| counted.contains(&field.field.as_str()))
 }
 
 /// The counts of a tally as the same lines.
@@ -153,7 +147,7 @@ pub fn lines_of(tally: &Tally) -> Lines {
                     }
                 }
             }
-            for (id, count) in counted.own.iter().filter(|(_, count)| **count > 0) {
+            for (id, count) in &counted.own {
                 lines.insert(
                     format!("{place} trail {} own {}", id.trail, id.selector),
                     *count,
