@@ -174,8 +174,7 @@ fn is_whole(volumes: &Volumes) {
         if other > 0 {
             counts["other"] = json!(other);
         }
-        json!({"eu-west-1": {"management": {"s3.amazonaws.com": counts}, "data": {},
-            "selectors": {"org": {"selector 1": read + other}}}})
+        json!({"eu-west-1": {"management": {"s3.amazonaws.com": counts}, "data": {}}})
     };
     let accounts = ["111111111111", "222222222222", "333333333333"];
     let accounts: serde_json::Map<String, Value> = accounts
@@ -618,4 +617,77 @@ urllib.request.urlopen(urllib.request.Request("ENDPOINT/moto-api/static/athena/q
         expected
     );
     assert_eq!(measured.tally.events, 30);
+}
+
+/// The same from the command line, as somebody types it.
+#[test]
+fn the_command_shows_the_price_and_writes_the_volumes() {
+    let fake = Fake::start();
+    let identity = format!(
+        "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+         <Arn>arn:aws:iam::{ACCOUNT}:role/x</Arn><UserId>x</UserId><Account>{ACCOUNT}</Account>\
+         </GetCallerIdentityResult></GetCallerIdentityResponse>"
+    );
+    let sts = support::loopback::Loopback::start(move |_, _| (200, identity.clone()));
+    let work = support::Workspace::new();
+    work.write(
+        "orgtrail.yaml",
+        &format!(
+            "version: 1\nname: t\naccounts:\n  audit: {{ id: '{ACCOUNT}', region: us-east-1 }}\n\
+             organization: {{ id: o-a1b2c3d4e5 }}\nbuckets: {{ logs: {{ account: audit, name: acme-logs }} }}\n\
+             trails: {{ org: {{ account: audit, organization: true, bucket: logs }} }}\n"
+        ),
+    );
+    let volumes = |more: &[&str]| {
+        let words = [
+            "volumes",
+            "--engine",
+            "athena",
+            "--table",
+            "audit.cloudtrail_logs",
+            "--workgroup",
+            "audit",
+        ];
+        work.orgtrail(words.iter().chain(more))
+            .env("AWS_ENDPOINT_URL_ATHENA", &fake.endpoint)
+            .env("AWS_ENDPOINT_URL_STS", &sts.endpoint)
+            .env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .run()
+    };
+    volumes(&[]).exits(1).says("name them with --from and --to");
+    let table = volumes(&["--print", "table", "--from", "2026-10-01"]).exits(0);
+    table
+        .says("CREATE EXTERNAL TABLE `audit`.`cloudtrail_logs`")
+        .says("s3://acme-logs/AWSLogs/o-a1b2c3d4e5/");
+    let days = ["--from", "2026-10-01", "--to", "2026-10-22"];
+    volumes(&[&days[..], &["--print", "sql"]].concat())
+        .exits(0)
+        .says("GROUP BY");
+    assert_eq!(fake.count("StartQueryExecution"), 0);
+    let run = volumes(&days).exits(0);
+    run.says(
+        "Price of the scan: unknown, because nobody has said how many bytes there are; at most",
+    )
+    .says("events; Athena read")
+    .says("Written to volumes.yaml.");
+    let written = Volumes::parse(&work.read("volumes.yaml")).unwrap();
+    let region = &written.accounts["222222222222"]["eu-west-1"];
+    let management = region
+        .management
+        .as_ref()
+        .unwrap()
+        .get("s3.amazonaws.com")
+        .unwrap();
+    assert_eq!(management.read.cases(), [21 * EVENTS; 3]);
+    assert!(
+        written
+            .note
+            .unwrap()
+            .starts_with("Athena, audit.cloudtrail_logs")
+    );
+    work.orgtrail(["volumes", "--engine", "athena"])
+        .run()
+        .exits(1)
+        .says("--table DATABASE.TABLE");
 }

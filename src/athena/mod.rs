@@ -25,13 +25,14 @@ use crate::sql::{Bounds, ChunkSize, Copies};
 
 /// Where and how Athena is asked.
 #[derive(Clone, Debug, clap::Args)]
+#[group(id = "athena")]
 pub struct Args {
     /// The table of the logs; orgtrail creates none, but prints the definition of one
     #[arg(long, value_name = "DATABASE.TABLE")]
-    pub table: String,
+    pub table: Option<String>,
     /// The workgroup in which queries run, with its limit and its place for results
     #[arg(long, value_name = "NAME")]
-    pub workgroup: String,
+    pub workgroup: Option<String>,
     /// The data catalog of the table
     #[arg(long, value_name = "NAME", default_value = "AwsDataCatalog")]
     pub catalog: String,
@@ -61,8 +62,8 @@ impl Args {
         Question {
             place,
             catalog: self.catalog.clone(),
-            table: self.table.clone(),
-            workgroup: self.workgroup.clone(),
+            table: self.table.clone().unwrap_or_default(),
+            workgroup: self.workgroup.clone().unwrap_or_default(),
             trails,
             bounds,
             copies,

@@ -19,7 +19,7 @@ use crate::world::World;
 #[command(next_help_heading = "With --engine athena")]
 pub struct AthenaArgs {
     #[command(flatten)]
-    athena: Option<athena::Args>,
+    athena: athena::Args,
     /// Run nothing: print the definition of the table, or the queries
     #[arg(long, value_enum, value_name = "WHAT")]
     print: Option<Print>,
@@ -39,14 +39,18 @@ pub async fn measure(
     globals: &Globals,
     world: &World,
 ) -> Result<Option<Measured>, Error> {
-    let athena = args.athena.as_ref().ok_or_else(|| {
-        Error::failed("--engine athena needs a table and a workgroup: orgtrail creates neither")
-            .fix("name them with --table DATABASE.TABLE and --workgroup NAME; --print table shows how to define the table")
-    })?;
+    let athena = &args.athena;
+    let table = athena
+        .table
+        .as_deref()
+        .ok_or_else(|| missing("--table DATABASE.TABLE"))?;
     let spec = &session.spec;
     if args.print == Some(Print::Table) {
-        world.print(&table_definition(athena, which, spec)?)?;
+        world.print(&table_definition(table, which, spec)?)?;
         return Ok(None);
+    }
+    if athena.workgroup.is_none() {
+        return Err(missing("--workgroup NAME"));
     }
     let aws = session.connect(globals).await?;
     let trails = selectors(spec);
@@ -78,6 +82,13 @@ pub async fn measure(
     )
     .await?;
     Ok(Some(measured))
+}
+
+fn missing(flag: &str) -> Error {
+    Error::failed(format!(
+        "--engine athena needs {flag}: orgtrail creates neither tables nor workgroups"
+    ))
+    .fix("name the table and the workgroup; --print table shows how to define a table")
 }
 
 fn selectors(spec: &Spec) -> Vec<(&str, Selectors)> {
@@ -173,7 +184,7 @@ fn told(event: Event<'_>, prepared: &Prepared<'_>, world: &World) {
 /// A year back, unless a day is named.
 const DAYS: i64 = 365;
 
-fn table_definition(athena: &athena::Args, which: &LogArgs, spec: &Spec) -> Result<String, Error> {
+fn table_definition(table: &str, which: &LogArgs, spec: &Spec) -> Result<String, Error> {
     let (_, trail) = log_bucket(spec).ok_or_else(|| {
         Error::failed("the spec has no trail whose logs a table could be of")
             .fix("name another spec with -f")
@@ -197,7 +208,7 @@ fn table_definition(athena: &athena::Args, which: &LogArgs, spec: &Spec) -> Resu
         .unwrap_or_else(|| (OffsetDateTime::now_utc() - Duration::days(DAYS)).date());
     let unusable = |error: crate::sql::Unusable| Error::failed(error.what).fix(error.fix);
     let text = definition(&Definition {
-        name: Name::parse(&athena.table).map_err(unusable)?,
+        name: Name::parse(table).map_err(unusable)?,
         organization: organization.map(|organization| organization.id.clone()),
         accounts: or(&which.accounts, ids),
         regions: or(&which.regions, DEFAULT_REGIONS.map(str::to_owned).to_vec()),
