@@ -28,6 +28,7 @@ mod logs;
 mod meter;
 mod months;
 pub(crate) mod number;
+mod plain_yaml;
 mod profiles;
 mod projection;
 mod recorded;
