@@ -160,6 +160,29 @@ fn every_form_is_printed() {
 }
 
 #[test]
+fn old_prices_are_to_be_refreshed() {
+    let work = measured();
+    let book = |day: &str| {
+        let price = format!(
+            r#"{{"service": "AWSCloudTrail", "usage": "data-events", "unit": "event", "as_of": "{day}",
+                 "confidence": "high", "prices": {{"commercial:*": "0.000001"}}}}"#
+        );
+        // Not in use here, so it makes nothing newer.
+        let other = price
+            .replace(day, "2026-11-01")
+            .replace("data-events", "lake-query-scanned");
+        let text = format!(r#"{{"version": 1, "currency": "USD", "prices": [{price}, {other}]}}"#);
+        work.write("prices.json", &text);
+        work.orgtrail(["cost", "--prices", "prices.json"])
+            .run()
+            .exits(0)
+    };
+    book("2020-01-01").says("refresh them with `orgtrail prices refresh`");
+    let today = time::OffsetDateTime::now_utc().date();
+    book(&today.to_string()).never_says("orgtrail prices refresh");
+}
+
+#[test]
 fn prices_are_dated() {
     let work = Workspace::new();
     work.orgtrail(["prices", "data-events"])

@@ -29,6 +29,7 @@ mod merge;
 mod meter;
 mod months;
 pub(crate) mod number;
+mod plain_yaml;
 mod profiles;
 mod projection;
 mod recorded;

@@ -15,6 +15,7 @@ use time::{Date, Month, OffsetDateTime};
 
 use super::by_name::ByName;
 use super::number;
+use super::plain_yaml;
 use super::recorded::UNKNOWN;
 
 /// AWS bills storage by the hour; an average month has 365 × 24 / 12 of them.
@@ -258,7 +259,12 @@ impl Volumes {
         let volumes: Self = if text.trim_start().starts_with('{') {
             serde_json::from_str(text).map_err(|error| fail(error.to_string()))?
         } else {
-            from_yaml(text).map_err(|error| fail(error.to_string()))?
+            let plain = plain_yaml::to_json(text);
+            // What is wrong with a file, the YAML parser says in its own words.
+            match plain.and_then(|json| serde_json::from_str(&json).ok()) {
+                Some(volumes) => volumes,
+                None => from_yaml(text).map_err(|error| fail(error.to_string()))?,
+            }
         };
         volumes.check()?;
         Ok(volumes)

@@ -250,10 +250,9 @@ impl Writer {
             self.leaf("window", &window_text(window));
         }
         if !volumes.measurements.is_empty() {
-            self.line("measurements", None);
-            for measurement in &volumes.measurements {
-                let _ = writeln!(self.out, "  - {}", measurement_text(measurement));
-            }
+            let measurements: Vec<String> =
+                volumes.measurements.iter().map(measurement_text).collect();
+            self.leaf("measurements", &format!("[{}]", measurements.join(", ")));
         }
         self.branch("accounts", volumes.accounts.is_empty(), |writer| {
             for (account, regions) in &volumes.accounts {
@@ -325,9 +324,8 @@ fn scalar(text: &str) -> String {
     let inner = |c: char| c.is_ascii_alphanumeric() || "._-/:".contains(c);
     let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .split(' ')
-            .all(|part| !part.is_empty() && part.chars().all(inner) && !part.ends_with(':'))
+        && text.chars().all(inner)
+        && !text.ends_with(':')
         && !word.contains(&text.to_ascii_lowercase().as_str());
     match is_plain {
         true => text.to_owned(),

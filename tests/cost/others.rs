@@ -62,7 +62,10 @@ fn a_trail_of_others_makes_our_copy_a_paid_one() {
     // 1,000,000 events at $2 for 100,000: the organization trail that was there first has the free copy.
     assert_eq!(paid(&run.json()), 20.0);
     let run = run.says("others record with one-region of 111122223333 in eu-west-1, legacy of 111122223333 in us-east-1");
-    run.says("Trails of other accounts cannot be seen from there");
+    // Both accounts see the organization trail; it is one.
+    run.says(
+        "legacy of 111122223333 in us-east-1. Trails of other accounts cannot be seen from there",
+    );
 
     // The plan counts it as well, and says so.
     let plan = sandbox(&work, "plan --format json").exits(0).json();

@@ -153,8 +153,7 @@ version: 1  # of the format
 provenance: declared
 note: "# no comment\nof several lines\n"
 window: { from: "2026-07-01", to: "2026-07-08" }
-measurements:
-  - { from: ["logs"], window: { from: "2026-07-01", to: "2026-07-08" }, files: 7 }
+measurements: [{ from: ["logs"], window: { from: "2026-07-01", to: "2026-07-08" }, files: 7 }]
 # who owns these
 accounts:
   # payments
