@@ -555,3 +555,42 @@ fn what_a_bucket_refuses_is_named() {
         .says("s3://acme-org-trail-logs/p/AWSLogs/")
         .says("24 problems in 24 files");
 }
+
+/// Also while it waits for a standard input that never ends.
+#[test]
+fn ctrl_c_ends_it_and_writes_nothing() {
+    let work = Workspace::new();
+    let child = work.orgtrail(["volumes", "-"]).start();
+    // The handler is there as soon as the program waits for input.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let kill = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    let started = std::time::Instant::now();
+    let output = wait_with_open_input(child);
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    assert_eq!(output.0, Some(1));
+    assert!(
+        output.1.contains("stopped; nothing was written"),
+        "{}",
+        output.1
+    );
+    assert!(!work.path("volumes.yaml").exists());
+}
+
+/// Exit code and diagnostics. `wait_with_output` would close the input.
+fn wait_with_open_input(mut child: std::process::Child) -> (Option<i32>, String) {
+    use std::io::Read;
+    let input = child.stdin.take();
+    let mut stderr = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut stderr)
+        .unwrap();
+    let code = child.wait().unwrap().code();
+    drop(input);
+    (code, stderr)
+}

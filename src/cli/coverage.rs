@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::Globals;
 use super::logs::{self, LogArgs, Questions};
+use super::plan::Format;
 use super::session;
 use crate::cost::Window;
 use crate::coverage;
@@ -40,13 +41,6 @@ pub struct Args {
     strict: bool,
     #[command(flatten)]
     logs: LogArgs,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Globals;
 use super::cost_inputs::{Inputs, other_trails};
+use super::plan::Format;
 use super::session::Session;
 use crate::error::{Error, Outcome};
 use crate::explain;
@@ -34,13 +35,6 @@ pub struct Args {
     prices: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     format: Format,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {

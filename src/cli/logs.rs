@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use time::{Date, Month, OffsetDateTime};
 
@@ -119,6 +120,32 @@ pub struct Questions {
     pub talkers: Option<Trails>,
 }
 
+/// Which files are read, and how many of them there are.
+#[derive(Clone)]
+struct Which {
+    selection: Selection,
+    sample: Option<Sample>,
+    totals: Arc<Totals>,
+}
+
+impl LogArgs {
+    fn which(&self) -> Which {
+        Which {
+            selection: Selection {
+                accounts: self.accounts.iter().cloned().collect(),
+                regions: self.regions.iter().cloned().collect(),
+                from: self.from,
+                to: self.to,
+            },
+            sample: self.sample.map(|fraction| Sample { fraction }),
+            totals: Arc::default(),
+        }
+    }
+}
+
+/// How long a stopped count may take to end by itself; who waits for standard input never does.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// Counts the events of all sources, with a progress bar.
 pub async fn count(
     args: &LogArgs,
@@ -128,57 +155,17 @@ pub async fn count(
     spec: Option<&Spec>,
     questions: Questions,
 ) -> Result<logs::Outcome, Error> {
-    let selection = Selection {
-        accounts: args.accounts.iter().cloned().collect(),
-        regions: args.regions.iter().cloned().collect(),
-        from: args.from,
-        to: args.to,
-    };
-    let sample = args.sample.map(|fraction| Sample { fraction });
-    let totals = Arc::new(Totals::default());
-    let mut found = Vec::new();
-    let mut paths = Vec::new();
-    let mut is_fetched = false;
-    for source in sources {
-        if let Some(address) = source.strip_prefix("s3://") {
-            let (client, place) = reader(args, globals, spec, address).await?;
-            let (name, prefix) = address.split_once('/').unwrap_or((address, ""));
-            let bucket = Bucket {
-                client,
-                place,
-                name: name.to_owned(),
-                prefix: prefix.to_owned(),
-                selection: selection.clone(),
-                sample,
-                totals: Arc::clone(&totals),
-            };
-            let (to, mut from) = tokio::sync::mpsc::channel(WAITING);
-            tokio::spawn(fetch::fetch(bucket, to));
-            is_fetched = true;
-            let feed = std::iter::from_fn(move || from.blocking_recv());
-            found.push(Source::Feed(Box::new(feed)));
-        } else if source == "-" {
-            found.push(Source::Stream {
-                name: "standard input".to_owned(),
-                reader: Box::new(io::stdin()),
-            });
-        } else {
-            paths.push(PathBuf::from(source));
-        }
-    }
-    found.extend(paths.iter().cloned().map(Source::Path));
+    let which = args.which();
+    let bar = Bar::new(world, Arc::clone(&which.totals));
+    let found = open(args, sources, globals, spec, &which, &bar).await?;
     let cancel = Arc::new(AtomicBool::new(false));
-    let bar = Bar::new(world, Arc::clone(&totals));
-    if !is_fetched {
-        bar.find(paths, &selection);
-    }
     let (threads, dedupe) = (args.threads, args.dedupe);
     let stop = Arc::clone(&cancel);
     let counting = tokio::task::spawn_blocking(move || {
         let progress = |progress: &logs::Progress| bar.show(progress);
         let mut options = Options {
-            selection,
-            sample,
+            selection: which.selection,
+            sample: which.sample,
             dedupe,
             change: questions.change.as_ref(),
             talkers: questions.talkers.as_ref(),
@@ -191,16 +178,74 @@ pub async fn count(
         bar.end();
         outcome
     });
-    let on_interrupt = async {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            cancel.store(true, Ordering::Relaxed);
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
         }
-        std::future::pending::<()>().await;
+        cancel.store(true, Ordering::Relaxed);
+        tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
         outcome = counting => counted(outcome.map_err(Error::failed)?, world),
-        () = on_interrupt => Err(Error::failed("stopped")),
+        () = interrupted => Err(Error::failed(STOPPED)),
     }
+}
+
+const STOPPED: &str = "stopped; nothing was written";
+
+/// What the words of the command line stand for. Buckets begin to be read.
+async fn open(
+    args: &LogArgs,
+    sources: &[String],
+    globals: &Globals,
+    spec: Option<&Spec>,
+    which: &Which,
+    bar: &Bar,
+) -> Result<Vec<Source>, Error> {
+    let mut found = Vec::new();
+    let mut paths = Vec::new();
+    for source in sources {
+        if let Some(address) = source.strip_prefix("s3://") {
+            found.push(bucket(args, globals, spec, address, which).await?);
+        } else if source == "-" {
+            found.push(Source::Stream {
+                name: "standard input".to_owned(),
+                reader: Box::new(io::stdin()),
+            });
+        } else {
+            paths.push(PathBuf::from(source));
+        }
+    }
+    // Where a bucket is listed, the listing says how much there is.
+    if paths.len() == sources.len() {
+        bar.find(paths.clone(), &which.selection);
+    }
+    found.extend(paths.into_iter().map(Source::Path));
+    Ok(found)
+}
+
+async fn bucket(
+    args: &LogArgs,
+    globals: &Globals,
+    spec: Option<&Spec>,
+    address: &str,
+    which: &Which,
+) -> Result<Source, Error> {
+    let (client, place) = reader(args, globals, spec, address).await?;
+    let (name, prefix) = address.split_once('/').unwrap_or((address, ""));
+    let bucket = Bucket {
+        client,
+        place,
+        name: name.to_owned(),
+        prefix: prefix.to_owned(),
+        selection: which.selection.clone(),
+        sample: which.sample,
+        totals: Arc::clone(&which.totals),
+    };
+    let (to, mut from) = tokio::sync::mpsc::channel(WAITING);
+    tokio::spawn(fetch::fetch(bucket, to));
+    let feed = std::iter::from_fn(move || from.blocking_recv());
+    Ok(Source::Feed(Box::new(feed)))
 }
 
 /// Who reads a bucket: an account of the spec, or the credentials of the shell.
@@ -277,7 +322,7 @@ pub fn window(args: &LogArgs, tally: &logs::Tally) -> Option<Window> {
 /// Says what was lost; nothing at all is an error.
 fn counted(outcome: logs::Outcome, world: &World) -> Result<logs::Outcome, Error> {
     if outcome.cancelled {
-        return Err(Error::failed("stopped; nothing was written"));
+        return Err(Error::failed(STOPPED));
     }
     tell_problems(&outcome.tally.problems, world);
     if outcome.tally.files == logs::Files::default() {

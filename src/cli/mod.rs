@@ -233,11 +233,14 @@ fn run(cli: Cli, world: &World) -> Result<Outcome, Error> {
 
 /// One thread is enough: the program waits for AWS, side by side.
 fn wait<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(Error::failed)?
-        .block_on(future)
+        .map_err(Error::failed)?;
+    let result = runtime.block_on(future);
+    // A thread that still waits for standard input must not keep the program from ending.
+    runtime.shutdown_background();
+    result
 }
 
 fn report(error: &Error, world: &World) {

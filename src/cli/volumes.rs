@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::Globals;
 use super::cost_inputs::Inputs;
 use super::logs::{self, LogArgs, Questions};
+use super::plan::Format;
 use super::reconcile;
 use super::session::{self, Session};
 use super::volumes_athena::{self, AthenaArgs};
@@ -68,13 +69,6 @@ enum EngineName {
     Logs,
     Athena,
     CostExplorer,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    #[default]
-    Text,
-    Json,
 }
 
 pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
