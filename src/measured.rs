@@ -49,11 +49,36 @@ pub fn volumes(outcome: &Outcome, engine: &Engine, facts: Facts) -> Volumes {
     };
     Volumes {
         provenance: Provenance::Measured,
+        definitions: definitions(&accounts, engine),
         window: facts.window,
         measurements: vec![measurement],
         accounts,
         ..Volumes::none()
     }
+}
+
+/// What the selectors are whose own events were counted.
+fn definitions(
+    accounts: &BTreeMap<String, BTreeMap<String, RegionVolumes>>,
+    engine: &Engine,
+) -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut definitions: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    let regions = || accounts.values().flat_map(BTreeMap::values);
+    for (trail, name) in engine.trails().enumerate() {
+        for own in engine.own_counts(trail) {
+            let counted = |region: &RegionVolumes| {
+                region
+                    .selectors
+                    .get(name)
+                    .is_some_and(|names| names.contains_key(&own.name))
+            };
+            if regions().any(counted) {
+                let names = definitions.entry(name.to_owned()).or_default();
+                names.insert(own.name.clone(), own.selector.digest());
+            }
+        }
+    }
+    definitions
 }
 
 /// Accounts and Regions with a name; events of others are in no place of the bill.
@@ -315,15 +340,20 @@ impl Measured<'_> {
             region,
             scale: self.scale.as_ref(),
         };
-        let [management, data, network] =
-            ["Management", "Data", "NetworkActivity"].map(|category| self.seen.has(category));
+        // Where the sample has no file, nothing is known; a file is there, though.
+        let is_read = counts.left.count == 0 || counts.files.count > 0;
+        let [management, data, network] = ["Management", "Data", "NetworkActivity"]
+            .map(|category| is_read && self.seen.has(category));
         RegionVolumes {
             window: None,
             management: management.then(|| at.sources("Management", counts)),
             data: data.then(|| at.sources_and_types(counts)),
             network_activity: network.then(|| at.sources("NetworkActivity", counts)),
             files: self.files(counts),
-            selectors: self.selectors(&at, counts),
+            selectors: match is_read {
+                true => self.selectors(&at, counts),
+                false => ByName::new(),
+            },
         }
     }
 
@@ -338,7 +368,8 @@ impl Measured<'_> {
         let files = Files {
             count: Some(read.count + left.count),
             compressed_bytes: Some(read.compressed_bytes + left.compressed_bytes),
-            uncompressed_bytes: Some(uncompressed(read.uncompressed_bytes)),
+            uncompressed_bytes: (read.count > 0 || left.count == 0)
+                .then(|| uncompressed(read.uncompressed_bytes)),
             large: Some(LargeFiles {
                 count: read.large + left.large,
                 compressed_bytes: read.large_bytes + left.large_bytes,

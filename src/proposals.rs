@@ -230,7 +230,11 @@ impl OfTrail<'_> {
             true => "calls of KMS, which each delivery and each read of a log file cause, are recorded for free, but fill the log files".to_owned(),
             false => "calls of KMS, which each delivery and each read of a log file cause, are a paid copy here".to_owned(),
         };
-        self.finish(kms, true, why, change, meter, &after)
+        let mut proposal = self.finish(kms, true, why, change, meter, &after)?;
+        proposal.loses.push(format!(
+            "changes of keys, which are events of {KMS} too: DisableKey, ScheduleKeyDeletion, PutKeyPolicy"
+        ));
+        Some(proposal)
     }
 
     fn proposal(

@@ -70,6 +70,7 @@ pub fn volumes(tally: &Tally, scope: &Scope<'_>) -> Volumes {
             from: scope.from.to_owned(),
             to: scope.to.to_owned(),
         })),
+        definitions: named.definitions(&accounts),
         accounts,
         ..Volumes::none()
     }
@@ -120,6 +121,31 @@ impl<'a> Named<'a> {
             files: None,
             selectors: self.recorded(region),
         }
+    }
+
+    /// What the selectors are whose own events were counted.
+    fn definitions(
+        &self,
+        accounts: &BTreeMap<String, BTreeMap<String, RegionVolumes>>,
+    ) -> BTreeMap<String, BTreeMap<String, String>> {
+        let mut definitions: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+        let regions = || accounts.values().flat_map(BTreeMap::values);
+        for (trail, of) in self.scope.trails {
+            for (index, selector) in of.to_advanced().iter().enumerate() {
+                let name = called(selector, index);
+                let counted = |region: &RegionVolumes| {
+                    region
+                        .selectors
+                        .get(trail)
+                        .is_some_and(|names| names.contains_key(&name))
+                };
+                if regions().any(counted) {
+                    let names = definitions.entry((*trail).to_owned()).or_default();
+                    names.insert(name, selector.digest());
+                }
+            }
+        }
+        definitions
     }
 
     fn by_source(&self, region: &RegionTally, category: &str) -> Option<ByName<cost::Counts>> {
@@ -271,6 +297,7 @@ mod tests {
             "version": 1,
             "provenance": "measured",
             "window": {"from": "2026-10-01", "to": "2026-10-08"},
+            "definitions": {"org": {"all": selector("Management").digest(), "selector 2": selector("Data").digest()}},
             "accounts": {"111122223333": {"eu-west-1": {
                 "management": {"s3.amazonaws.com": {"read": 7, "errors": 7}},
                 "data": {"s3.amazonaws.com": {"": {"write": 3}}},

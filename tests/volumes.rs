@@ -222,6 +222,115 @@ fn damage_is_named_and_strict_says_so() {
         .says("fix:");
 }
 
+fn record(account: &str, time: &str) -> String {
+    format!(
+        r#"{{"eventVersion":"1.08","eventTime":"{time}","eventSource":"iam.amazonaws.com","eventName":"TagRole","readOnly":false,"managementEvent":true,"recipientAccountId":"{account}","awsRegion":"us-east-1"}}"#
+    )
+}
+
+#[test]
+fn without_folders_the_records_say_what_is_selected() {
+    let work = Workspace::new();
+    let days = [
+        "2026-07-01T10:00:00Z",
+        "2026-07-02T10:00:00Z",
+        "2026-07-03T10:00:00.5Z",
+    ];
+    let mut records: Vec<String> = days.iter().map(|day| record("111122223333", day)).collect();
+    records.push(record("222233334444", days[1]));
+    // No times at which CloudTrail could have recorded anything.
+    records.push(record("111122223333", "9999-99-99T99:99:99Z"));
+    records.push(record("111122223333", "1970-01-01T00:00:00Z"));
+    work.write("events.json", &records.join("\n"));
+    let counted = |more: &[&str]| {
+        let words = ["volumes", "events.json", "--format", "json"];
+        let report = work
+            .orgtrail(words.iter().chain(more))
+            .run()
+            .exits(0)
+            .json();
+        std::fs::remove_file(work.path("volumes.yaml")).unwrap();
+        (
+            report["events"]["expected"].as_u64().unwrap(),
+            report["window"].as_str().unwrap().to_owned(),
+        )
+    };
+    assert_eq!(
+        counted(&[]),
+        (6, "2026-07-01T10:00:00Z to 2026-07-03T11:00:00Z".to_owned())
+    );
+    let days = [
+        "--from",
+        "2026-07-02",
+        "--to",
+        "2026-07-03",
+        "--account",
+        "111122223333",
+    ];
+    // The one that says no day is as good as wanted.
+    assert_eq!(counted(&days), (2, "2026-07-02 to 2026-07-03".to_owned()));
+    let run = work.orgtrail([
+        "volumes",
+        "events.json",
+        "--from",
+        "2026-07-05",
+        "--to",
+        "2026-07-02",
+    ]);
+    run.run()
+        .exits(1)
+        .says("--from 2026-07-05 is not before --to 2026-07-02");
+    work.write("undated.json", &record("111122223333", "some day"));
+    work.orgtrail(["volumes", "undated.json"])
+        .run()
+        .exits(1)
+        .says("say it with --from and --to");
+}
+
+#[test]
+fn nothing_is_read_twice_and_pipes_are_read_to_their_end() {
+    let work = Workspace::new();
+    let inner = format!("{}/AWSLogs", generated());
+    let report = work
+        .orgtrail(["volumes", &generated(), &inner, "--format", "json"])
+        .run()
+        .exits(0)
+        .json();
+    assert_eq!(report["events"]["expected"], 1123);
+    let pipe = work.path("pipe.json");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let text = vec![record("111122223333", "2026-07-01T10:00:00Z"); 40_000].join("\n");
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::write(pipe, text)
+    });
+    let report = work
+        .orgtrail([
+            "volumes",
+            "pipe.json",
+            "--out",
+            "p.yaml",
+            "--format",
+            "json",
+        ])
+        .run()
+        .exits(0)
+        .json();
+    writer.join().unwrap().unwrap();
+    assert_eq!(report["events"]["expected"], 40_000);
+    // In a folder nobody asked for it.
+    work.orgtrail(["volumes", "."])
+        .run()
+        .exits(1)
+        .says("no CloudTrail log file was read");
+}
+
 #[test]
 fn standard_input_and_standard_output_will_do() {
     let work = Workspace::new();

@@ -2,6 +2,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 
 use super::Globals;
@@ -75,18 +76,33 @@ fn records(args: &Args) -> Result<Vec<Value>, Error> {
         false => fs::read(&args.event),
     };
     let bytes = bytes.map_err(|error| Error::failed(format!("{name} cannot be read: {error}")))?;
+    let bytes = uncompressed(bytes).map_err(|error| Error::failed(format!("{name}: {error}")))?;
     let mut found = Records::default();
     let scanned = Scanner::default().scan(&bytes, true, &mut found);
     let problem = scanned.err().or(found.problem);
     if let Some((at, problem)) = problem {
         return Err(Error::failed(format!("{name}: {problem} at byte {at}"))
-            .fix("give one CloudTrail record as JSON, or a log file that is not compressed"));
+            .fix("give one CloudTrail record as JSON, or a log file"));
     }
     match found.records.is_empty() {
         true => Err(Error::failed(format!("{name} holds no CloudTrail record"))
-            .fix("give one CloudTrail record as JSON, or a log file that is not compressed")),
+            .fix("give one CloudTrail record as JSON, or a log file")),
         false => Ok(found.records),
     }
+}
+
+/// Events to explain are a few; a log file holds at most 50 MB.
+const MOST: u64 = 256 * 1024 * 1024;
+
+fn uncompressed(bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+    if !bytes.starts_with(&[0x1f, 0x8b]) {
+        return Ok(bytes);
+    }
+    let mut text = Vec::new();
+    MultiGzDecoder::new(bytes.as_slice())
+        .take(MOST)
+        .read_to_end(&mut text)?;
+    Ok(text)
 }
 
 #[derive(Default)]

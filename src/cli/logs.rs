@@ -78,12 +78,12 @@ fn day(text: &str) -> Result<Date, String> {
     date.map_err(|_| fail())
 }
 
-/// `10%` or `0.1`
+/// `10%`, `10` or `0.1`
 fn fraction(text: &str) -> Result<f64, String> {
     let number = |text: &str| text.trim().parse::<f64>().ok();
     let fraction = match text.strip_suffix('%') {
         Some(percent) => number(percent).map(|percent| percent / 100.0),
-        None => number(text),
+        None => number(text).map(|number| if number > 1.0 { number / 100.0 } else { number }),
     };
     fraction
         .filter(|fraction| *fraction > 0.0 && *fraction <= 1.0)
@@ -129,8 +129,16 @@ struct Which {
 }
 
 impl LogArgs {
-    fn which(&self) -> Which {
-        Which {
+    fn which(&self) -> Result<Which, Error> {
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from >= to
+        {
+            return Err(
+                Error::failed(format!("--from {from} is not before --to {to}"))
+                    .fix("--to is the day after the last one"),
+            );
+        }
+        Ok(Which {
             selection: Selection {
                 accounts: self.accounts.iter().cloned().collect(),
                 regions: self.regions.iter().cloned().collect(),
@@ -139,7 +147,7 @@ impl LogArgs {
             },
             sample: self.sample.map(|fraction| Sample { fraction }),
             totals: Arc::default(),
-        }
+        })
     }
 }
 
@@ -155,7 +163,7 @@ pub async fn count(
     spec: Option<&Spec>,
     questions: Questions,
 ) -> Result<logs::Outcome, Error> {
-    let which = args.which();
+    let which = args.which()?;
     let bar = Bar::new(world, Arc::clone(&which.totals));
     let found = open(args, sources, globals, spec, &which, &bar).await?;
     let cancel = Arc::new(AtomicBool::new(false));
@@ -204,9 +212,14 @@ async fn open(
 ) -> Result<Vec<Source>, Error> {
     let mut found = Vec::new();
     let mut paths = Vec::new();
-    for source in sources {
+    for source in outermost(sources) {
         if let Some(address) = source.strip_prefix("s3://") {
             found.push(bucket(args, globals, spec, address, which).await?);
+        } else if source == "-" && args.sample.is_some() {
+            return Err(
+                Error::failed("standard input is one file, of which there is no sample")
+                    .fix("leave --sample out, or name folders or a bucket"),
+            );
         } else if source == "-" {
             found.push(Source::Stream {
                 name: "standard input".to_owned(),
@@ -224,6 +237,24 @@ async fn open(
     Ok(found)
 }
 
+/// Addresses without those that lie under another one, so that no object is read twice.
+fn outermost(sources: &[String]) -> Vec<&String> {
+    let is_under = |inner: &str, outer: &str| {
+        outer.starts_with("s3://")
+            && inner.starts_with(&format!("{}/", outer.trim_end_matches('/')))
+    };
+    let mut own: Vec<&String> = Vec::new();
+    for source in sources {
+        let is_inner = sources
+            .iter()
+            .any(|other| is_under(source, other) && other != source);
+        if !is_inner && !own.contains(&source) {
+            own.push(source);
+        }
+    }
+    own
+}
+
 async fn bucket(
     args: &LogArgs,
     globals: &Globals,
@@ -231,6 +262,10 @@ async fn bucket(
     address: &str,
     which: &Which,
 ) -> Result<Source, Error> {
+    if address.split('/').next().unwrap_or_default().is_empty() {
+        return Err(Error::failed(format!("s3://{address} names no bucket"))
+            .fix("write s3://BUCKET/PREFIX"));
+    }
     let (client, place) = reader(args, globals, spec, address).await?;
     let (name, prefix) = address.split_once('/').unwrap_or((address, ""));
     let bucket = Bucket {
@@ -309,13 +344,13 @@ async fn reader(
 /// Days that were asked for are the window, whether or not there was something in all of them.
 pub fn window(args: &LogArgs, tally: &logs::Tally) -> Option<Window> {
     let now = OffsetDateTime::now_utc();
-    let found = measured::window(tally, now)?;
-    let spans = found.spans()?;
-    let (first, last) = (spans.first()?.0, spans.last()?.1);
+    let found = measured::window(tally, now).and_then(|window| window.spans());
+    let bounds = found.and_then(|spans| Some((spans.first()?.0, spans.last()?.1)));
     let start = |day: Date| day.midnight().assume_utc();
-    let from = args.from.map_or(first, start);
-    // The day is not over yet.
-    let to = args.to.map(start).filter(|to| *to <= now).unwrap_or(last);
+    let from = args.from.map(start).or(bounds.map(|(first, _)| first))?;
+    // A day that is not over yet ends with its last event.
+    let over = args.to.map(start).filter(|to| *to <= now);
+    let to = over.or(bounds.map(|(_, last)| last))?;
     (from < to).then(|| Window::of(vec![(from, to)]))
 }
 
@@ -325,6 +360,14 @@ fn counted(outcome: logs::Outcome, world: &World) -> Result<logs::Outcome, Error
         return Err(Error::failed(STOPPED));
     }
     tell_problems(&outcome.tally.problems, world);
+    let (read, left) = (outcome.tally.files.count, outcome.tally.left.count);
+    if left > 0 && read < Sample::LEAST_FILES {
+        let what = format!(
+            "the sample has {read} of {} files, which say too little about the others",
+            read + left
+        );
+        return Err(Error::failed(what).fix("raise --sample, or leave it out"));
+    }
     if outcome.tally.files == logs::Files::default() {
         let fix = "name the folder or prefix that holds AWSLogs/, and days, accounts and Regions that are in it";
         return Err(Error::failed("no CloudTrail log file was read").fix(fix));

@@ -120,12 +120,31 @@ pub fn open_sandbox(folder: &Path) -> Result<Sandbox, Error> {
 
 /// Written beside its place and then moved, so that a file is never half there.
 pub fn save(path: &Path, text: &str) -> Result<(), Error> {
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(".part");
-    let draft = PathBuf::from(draft);
+    let draft = draft(path);
     fs::write(&draft, text)
-        .and_then(|()| fs::rename(&draft, path))
-        .map_err(|error| Error::failed(format!("{} cannot be written: {error}", path.display())))
+        // What a link leads to is written, not the link.
+        .and_then(|()| fs::rename(&draft, fs::canonicalize(path).unwrap_or(path.to_owned())))
+        .map_err(|error| unwritable(path, &error))
+}
+
+/// Whether [`save`] could write there.
+pub fn try_save(path: &Path) -> Result<(), Error> {
+    let draft = draft(path);
+    fs::write(&draft, "")
+        .and_then(|()| fs::remove_file(&draft))
+        .map_err(|error| unwritable(path, &error))
+}
+
+/// Beside the file that a link leads to, for a file can only be moved within a file system.
+fn draft(path: &Path) -> PathBuf {
+    let real = fs::canonicalize(path).unwrap_or(path.to_owned());
+    let mut draft = real.into_os_string();
+    draft.push(".part");
+    PathBuf::from(draft)
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Error {
+    Error::failed(format!("{} cannot be written: {error}", path.display()))
 }
 
 /// The files of the spec, read but not yet checked for use.

@@ -82,13 +82,13 @@ pub async fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcom
 async fn from_athena(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
     let session = Session::load(globals, world)?;
     let target = Target::new(args, Some(&session.spec), globals);
-    let before = target.read()?;
+    target.check()?;
     let measured =
         volumes_athena::measure(&args.athena, &args.logs, &session, globals, world).await?;
     let Some(measured) = measured else {
         return Ok(Outcome::Done);
     };
-    if let Some(path) = target.write(before, &measured.volumes, args.replace, world)? {
+    if let Some(path) = target.write(&measured.volumes, args.replace, world)? {
         let (events, bytes) = (
             view::thousands(measured.tally.events),
             view::bytes(measured.scanned),
@@ -105,7 +105,7 @@ async fn from_athena(args: &Args, globals: &Globals, world: &World) -> Result<Ou
 async fn from_bill(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Error> {
     let session = Session::load(globals, world)?;
     let target = Target::new(args, Some(&session.spec), globals);
-    let before = target.read()?;
+    target.check()?;
     let (bill, note) = reconcile::ask(&session, args.month, globals, world).await?;
     let mut volumes = bill::volumes(&bill);
     volumes.measurements.push(Measurement {
@@ -115,7 +115,7 @@ async fn from_bill(args: &Args, globals: &Globals, world: &World) -> Result<Outc
         sampled_from: None,
         damaged_files: None,
     });
-    if let Some(path) = target.write(before, &volumes, args.replace, world)? {
+    if let Some(path) = target.write(&volumes, args.replace, world)? {
         let regions: usize = volumes.accounts.values().map(BTreeMap::len).sum();
         world.print(&format!(
             "The bill of {} has events of {regions} account-Regions.\nWritten to {path}.\n",
@@ -133,7 +133,7 @@ async fn from_logs(args: &Args, globals: &Globals, world: &World) -> Result<Outc
     }
     let spec = logs::spec_if_any(globals, world)?;
     let target = Target::new(args, spec.as_ref(), globals);
-    let before = target.read()?;
+    target.check()?;
     let engine = Arc::new(logs::engine(spec.as_ref()));
     let trails = args
         .advise
@@ -155,9 +155,13 @@ async fn from_logs(args: &Args, globals: &Globals, world: &World) -> Result<Outc
         questions,
     )
     .await?;
+    let window = logs::window(&args.logs, &outcome.tally).ok_or_else(|| {
+        Error::failed("neither the records nor the paths of the files say what time they are of")
+            .fix("say it with --from and --to: counts of an unknown time have no price")
+    })?;
     let facts = Facts {
         from: args.sources.clone(),
-        window: logs::window(&args.logs, &outcome.tally),
+        window: Some(window),
     };
     let measured = measured::volumes(&outcome, &engine, facts);
     let mut report = measured::report(&outcome, &engine, &measured);
@@ -165,7 +169,7 @@ async fn from_logs(args: &Args, globals: &Globals, world: &World) -> Result<Outc
         let book = Inputs::book(spec, globals, None)?;
         report.proposals = Some(measured::proposals(&outcome, &measured, spec, &book));
     }
-    report.written_to = target.write(before, &measured, args.replace, world)?;
+    report.written_to = target.write(&measured, args.replace, world)?;
     match (args.format, &target) {
         (_, Target::Stdout) => {}
         (Format::Text, _) => world.print_doc(&view::text(&report, args.top))?,
@@ -205,7 +209,7 @@ impl Target {
         }
     }
 
-    /// What is there already; a file that is no volumes file is not written over, so better say so before counting.
+    /// What is there already. A file that is no volumes file is not written over.
     fn read(&self) -> Result<Option<(String, Volumes)>, Error> {
         let Self::File(path) = self else {
             return Ok(None);
@@ -227,14 +231,25 @@ impl Target {
         Ok(Some((text, volumes)))
     }
 
+    /// Better said before hours of counting: whether the result can be written.
+    fn check(&self) -> Result<(), Error> {
+        self.read()?;
+        match self {
+            Self::Stdout => Ok(()),
+            Self::File(path) => session::try_save(path),
+        }
+    }
+
+    /// Reads the file again, for somebody may have changed it meanwhile.
     fn write(
         &self,
-        before: Option<(String, Volumes)>,
         measured: &Volumes,
         replace: bool,
         world: &World,
     ) -> Result<Option<String>, Error> {
-        let (text, file) = before.unwrap_or_else(|| (String::new(), Volumes::none()));
+        let (text, file) = self
+            .read()?
+            .unwrap_or_else(|| (String::new(), Volumes::none()));
         let merged =
             cost::merge(file, measured, replace).map_err(|clashes| clash(&clashes, measured))?;
         if merged.already_there > 0 {
@@ -242,6 +257,12 @@ impl Target {
                 "{} account-Regions have this time counted already, as part of a longer one; they stay as they are. \
                  --replace puts the new counts in their place",
                 merged.already_there
+            ));
+        }
+        if merged.dropped > 0 {
+            world.warn(&format!(
+                "{} account-Regions had counts of another or a longer time, which have given way",
+                merged.dropped
             ));
         }
         let written = match text.trim_start().starts_with('{') {

@@ -64,6 +64,10 @@ impl<V> ByName<V> {
         self.0.iter_mut().map(|(_, value)| value)
     }
 
+    pub fn remove(&mut self, name: &str) {
+        self.0.retain(|(own, _)| own.as_ref() != name);
+    }
+
     /// The value of a name, made if it is not there yet.
     pub fn entry(&mut self, name: &str) -> &mut V
     where

@@ -32,6 +32,7 @@ impl Known {
         let measured = |view: &TrailView, selector: &PreparedSelector| {
             let trail = view.name.as_deref().unwrap_or_default();
             by_selector.contains(&(trail, selector.name.as_str()))
+                && volumes.is_defined_as(trail, selector)
         };
         let all = |of: &dyn Fn(&TrailView, &PreparedSelector) -> bool| {
             let by_trail = trails.iter().map(|view| {
@@ -63,6 +64,17 @@ impl Known {
     /// none.
     pub fn measured(&self, trail: usize) -> &[bool] {
         self.measured.get(trail).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Volumes {
+    /// Whether the counts under the name of a selector are of this selector, as far as the volumes say.
+    fn is_defined_as(&self, trail: &str, selector: &PreparedSelector) -> bool {
+        let counted = self
+            .definitions
+            .get(trail)
+            .and_then(|names| names.get(&selector.name));
+        counted.is_none_or(|digest| *digest == selector.digest)
     }
 }
 

@@ -10,8 +10,8 @@ use std::mem;
 
 use super::by_name::ByName;
 use super::volumes::{
-    Count, Counts, Files, LargeFiles, MONTH_HOURS, Measurement, Provenance, RegionVolumes, Span,
-    Volumes, Window,
+    Count, Counts, Files, LargeFiles, MONTH_HOURS, Measurement, RegionVolumes, Span, Volumes,
+    Window,
 };
 
 /// A Region whose figures in the file are of a time that overlaps the new one.
@@ -29,36 +29,45 @@ pub struct Merged {
     pub volumes: Volumes,
     /// Regions of which the file already had the time measured, as part of a longer one. They were left as they are.
     pub already_there: usize,
+    /// Regions whose counts of a longer or another time have given way, as the user wanted.
+    pub dropped: usize,
 }
 
 /// Merges `new` into `file`. With `replace`, figures of an overlapping time give way to the new ones.
 pub fn merge(file: Volumes, new: &Volumes, replace: bool) -> Result<Merged, Vec<Clash>> {
     let mut merged = Merged {
         volumes: Volumes {
-            provenance: provenance(&file, new),
             note: file.note.clone().or_else(|| new.note.clone()),
             window: new.window.clone(),
-            measurements: file.measurements.clone(),
-            accounts: file.accounts.clone(),
             ..file.clone()
         },
         already_there: 0,
+        dropped: 0,
     };
-    let file_window = file.window.map(Box::new);
-    for region in regions(&mut merged.volumes.accounts) {
-        if region.window.is_none() {
-            region.window.clone_from(&file_window);
-        }
-    }
+    merged.volumes.date(&file, new);
+    merged.volumes.forget_other_definitions(new);
     let mut clashes = Vec::new();
+    let mut is_measured = true;
+    let mut taken = 0;
     for (account, regions) in &new.accounts {
         let own = merged.volumes.accounts.entry(account.clone()).or_default();
         for (region, measured) in regions {
             let window = measured.window.as_deref().or(new.window.as_ref());
             let old = own.entry(region.clone()).or_default();
+            is_measured &= old.is_known_by(measured);
             match merge_region(old, measured, window, replace) {
-                Step::Done => {}
-                Step::AlreadyThere => merged.already_there += 1,
+                Step::Replaced { drops } => {
+                    taken += 1;
+                    merged.dropped += usize::from(drops);
+                }
+                Step::Added => {
+                    taken += 1;
+                    is_measured = false;
+                }
+                Step::AlreadyThere => {
+                    merged.already_there += 1;
+                    is_measured = false;
+                }
                 Step::Clash(window) => clashes.push(Clash {
                     account: account.clone(),
                     region: region.clone(),
@@ -70,10 +79,19 @@ pub fn merge(file: Volumes, new: &Volumes, replace: bool) -> Result<Merged, Vec<
     if !clashes.is_empty() {
         return Err(clashes);
     }
-    for measurement in &new.measurements {
-        let measurements = &mut merged.volumes.measurements;
-        measurements.retain(|old| !is_repeated(old, measurement));
-        measurements.push(measurement.clone());
+    is_measured &= file.accounts.iter().all(|(account, regions)| {
+        let measured = new.accounts.get(account);
+        regions
+            .keys()
+            .all(|region| measured.is_some_and(|measured| measured.contains_key(region)))
+    });
+    // That of the less sure of both, as long as anything of the file is left.
+    merged.volumes.provenance = match is_measured {
+        true => new.provenance,
+        false => file.provenance.max(new.provenance),
+    };
+    if taken > 0 || new.accounts.is_empty() {
+        merged.volumes.add_measurements(new);
     }
     let window = merged.volumes.window.clone().map(Box::new);
     for region in regions(&mut merged.volumes.accounts) {
@@ -82,6 +100,49 @@ pub fn merge(file: Volumes, new: &Volumes, replace: bool) -> Result<Merged, Vec<
         }
     }
     Ok(merged)
+}
+
+impl Volumes {
+    /// Gives each Region the window that its figures are of. Figures without a date are a rate, for whatever time.
+    fn date(&mut self, file: &Self, new: &Self) {
+        let undated = file.window.is_none();
+        let window = file
+            .window
+            .as_ref()
+            .or(new.window.as_ref())
+            .cloned()
+            .map(Box::new);
+        let hours = window.as_ref().and_then(|window| window.hours().ok());
+        for region in regions(&mut self.accounts).filter(|region| region.window.is_none()) {
+            if undated {
+                region.rescale(MONTH_HOURS, hours.unwrap_or(MONTH_HOURS));
+            }
+            region.window.clone_from(&window);
+        }
+    }
+
+    /// Counts of a selector that was another one under the same name say nothing of this one.
+    fn forget_other_definitions(&mut self, new: &Self) {
+        for (trail, names) in &new.definitions {
+            let own = self.definitions.entry(trail.clone()).or_default();
+            for (name, definition) in names {
+                let old = own.insert(name.clone(), definition.clone());
+                if old.is_some_and(|old| old != *definition) {
+                    for region in regions(&mut self.accounts) {
+                        region.selectors.entry(trail).remove(name);
+                    }
+                }
+            }
+        }
+    }
+
+    fn add_measurements(&mut self, new: &Self) {
+        for measurement in &new.measurements {
+            self.measurements
+                .retain(|old| !is_repeated(old, measurement));
+            self.measurements.push(measurement.clone());
+        }
+    }
 }
 
 /// Whether the same was measured again, perhaps of a longer time.
@@ -100,23 +161,12 @@ fn regions(
     accounts.values_mut().flat_map(BTreeMap::values_mut)
 }
 
-/// That of the less sure of both, as long as anything of the file is left.
-fn provenance(file: &Volumes, new: &Volumes) -> Provenance {
-    let stays = file.accounts.iter().any(|(account, regions)| {
-        let measured = new.accounts.get(account);
-        regions.iter().any(|(region, old)| {
-            let measured = measured.and_then(|regions| regions.get(region));
-            !measured.is_some_and(|measured| old.is_known_by(measured))
-        })
-    });
-    match stays {
-        true => file.provenance.max(new.provenance),
-        false => new.provenance,
-    }
-}
-
 enum Step {
-    Done,
+    /// `drops`: of a time that the new one does not cover.
+    Replaced {
+        drops: bool,
+    },
+    Added,
     AlreadyThere,
     Clash(String),
 }
@@ -156,41 +206,40 @@ fn merge_region(
     replace: bool,
 ) -> Step {
     let spans = |window: Option<&Window>| window.and_then(Window::spans);
-    let hours = |window: Option<&Window>| window.map_or(Ok(MONTH_HOURS), Window::hours);
-    let old_hours = hours(old.window.as_deref()).unwrap_or(MONTH_HOURS);
-    let new_hours = hours(window).unwrap_or(MONTH_HOURS);
-    let is_empty = *old == RegionVolumes::default()
-        || RegionVolumes {
-            window: None,
-            ..old.clone()
-        } == RegionVolumes::default();
-    let (mine, theirs) = (spans(old.window.as_deref()), spans(window));
-    match (mine, theirs) {
-        // Figures without a date are of no certain month.
-        (Some(mine), Some(theirs)) if !is_empty && !replace => match times(&mine, &theirs) {
-            Times::Longer => return Step::AlreadyThere,
-            Times::Overlapping => {
-                let window = old.window.as_deref().map(ToString::to_string);
-                return Step::Clash(window.unwrap_or_default());
-            }
-            Times::Covered => {
-                old.rescale(old_hours, new_hours);
-                old.replace(new);
-                old.window = window.cloned().map(Box::new);
-            }
-            Times::Apart => {
-                let both = old_hours + new_hours;
-                old.add(new, [old_hours, new_hours, both]);
-                old.window = Some(Box::new(Window::of([mine, theirs].concat())));
-            }
-        },
-        _ => {
-            old.rescale(old_hours, new_hours);
-            old.replace(new);
-            old.window = window.cloned().map(Box::new);
+    let hours = |window: Option<&Window>| {
+        let hours = window.map_or(Ok(MONTH_HOURS), Window::hours);
+        hours.unwrap_or(MONTH_HOURS)
+    };
+    let (old_hours, new_hours) = (hours(old.window.as_deref()), hours(window));
+    let times = match (spans(old.window.as_deref()), spans(window)) {
+        _ if old.is_blank() => Times::Covered,
+        (Some(mine), Some(theirs)) => times(&mine, &theirs),
+        (None, None) => Times::Covered,
+        // One has a date and the other none: nobody can say how they lie to each other.
+        _ => Times::Overlapping,
+    };
+    match times {
+        Times::Longer if !replace => return Step::AlreadyThere,
+        Times::Overlapping if !replace => {
+            let window = old.window.as_deref().map(ToString::to_string);
+            return Step::Clash(window.unwrap_or_else(|| "an unknown time".to_owned()));
         }
+        Times::Apart if !replace => {
+            let both = old_hours + new_hours;
+            let spans =
+                [old.window.as_deref(), window].map(|window| spans(window).unwrap_or_default());
+            old.add(new, [old_hours, new_hours, both]);
+            old.window = Some(Box::new(Window::of(spans.concat())));
+            return Step::Added;
+        }
+        _ => {}
     }
-    Step::Done
+    old.rescale(old_hours, new_hours);
+    old.replace(new);
+    old.window = window.cloned().map(Box::new);
+    Step::Replaced {
+        drops: times != Times::Covered,
+    }
 }
 
 impl RegionVolumes {
@@ -215,6 +264,14 @@ impl RegionVolumes {
         let single = single.into_iter().flatten().flat_map(ByName::values_mut);
         let data = self.data.iter_mut().flat_map(ByName::values_mut);
         single.chain(data.flat_map(ByName::values_mut))
+    }
+
+    fn is_blank(&self) -> bool {
+        let undated = Self {
+            window: None,
+            ..self.clone()
+        };
+        undated == Self::default()
     }
 
     /// Whether `new` has something to say about everything that this says.
@@ -283,19 +340,16 @@ impl RegionVolumes {
             },
         );
         self.selectors = mem::take(&mut stretched.selectors);
-        for (trail, names) in alone.selectors.iter() {
-            self.selectors.insert(trail, names.clone());
-        }
-        for (trail, names) in old.selectors.iter() {
-            let Some(more) = new.selectors.get(trail) else {
-                continue;
-            };
-            let mut sum = names.clone();
-            for (name, count) in more.iter() {
-                let own = sum.entry(name);
-                *own = own.plus(count);
+        for (trail, names) in new.selectors.iter() {
+            let before = old.selectors.get(trail);
+            let alone = alone.selectors.get(trail);
+            for (name, count) in names.iter() {
+                let sum = before
+                    .and_then(|names| names.get(name))
+                    .map(|own| own.plus(count));
+                let sum = sum.or_else(|| alone?.get(name).cloned());
+                *self.selectors.entry(trail).entry(name) = sum.unwrap_or_default();
             }
-            self.selectors.insert(trail, sum);
         }
     }
 }

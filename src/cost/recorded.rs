@@ -98,6 +98,8 @@ pub struct PreparedSelector {
     decidable: AdvancedEventSelector,
     /// Fields that the volumes say nothing about.
     pub undecidable: Vec<FieldSelector>,
+    /// See [`AdvancedEventSelector::digest`].
+    pub digest: String,
 }
 
 impl Prepared {
@@ -155,6 +157,7 @@ impl Prepared {
 
 impl PreparedSelector {
     fn new(index: usize, selector: AdvancedEventSelector) -> Self {
+        let digest = selector.digest();
         let fields = selector.field_selectors.into_iter();
         let (decidable, undecidable) =
             fields.partition(|field| COUNTED_FIELDS.contains(&field.field.as_str()));
@@ -164,6 +167,7 @@ impl PreparedSelector {
                 .unwrap_or_else(|| format!("selector {}", index + 1)),
             decidable: AdvancedEventSelector::new(decidable),
             undecidable,
+            digest,
         }
     }
 
@@ -177,6 +181,7 @@ impl PreparedSelector {
             name: self.name.clone(),
             decidable: AdvancedEventSelector::new(decidable),
             undecidable,
+            digest: self.digest.clone(),
         }
     }
 

@@ -55,6 +55,10 @@ pub struct Volumes {
     /// What was read to measure the figures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub measurements: Vec<Measurement>,
+    /// Digests of the selectors whose own events were counted, by trail and name of the selector. A selector that has
+    /// become another one since was not counted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub definitions: BTreeMap<String, BTreeMap<String, String>>,
     /// By account id and Region. Regions that are not listed are taken as disabled.
     #[serde(default)]
     pub accounts: BTreeMap<String, BTreeMap<String, RegionVolumes>>,
@@ -248,6 +252,7 @@ impl Volumes {
             note: None,
             window: None,
             measurements: Vec::new(),
+            definitions: BTreeMap::new(),
             accounts: BTreeMap::new(),
         }
     }

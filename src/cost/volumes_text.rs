@@ -50,7 +50,22 @@ impl Comments {
         for line in text.lines() {
             let indent = line.len() - line.trim_start().len();
             let content = line.trim();
-            skip = skip.and_then(|skip| skip.after(line, indent));
+            if let Some(Skip::Quoted { quote }) = skip
+                && let Some(end) = closing(line, quote)
+            {
+                let behind = line.get(end + 1..).unwrap_or_default();
+                if let (_, Some(comment)) = split_comment(behind) {
+                    let path = keys.iter().map(|(_, key)| key.clone()).collect();
+                    comments
+                        .beside
+                        .entry(path)
+                        .or_default()
+                        .push(comment.to_owned());
+                }
+                skip = None;
+                continue;
+            }
+            skip = skip.filter(|skip| skip.goes_on(line, indent));
             if skip.is_some() || content.is_empty() {
                 continue;
             }
@@ -116,14 +131,11 @@ impl Skip {
         }
     }
 
-    /// What is to be skipped of and behind a line.
-    fn after(self, line: &str, indent: usize) -> Option<Self> {
+    /// Whether a line still belongs to it.
+    fn goes_on(self, line: &str, indent: usize) -> bool {
         match self {
-            Self::Block { key } if line.trim().is_empty() || indent > key => Some(self),
-            Self::Quoted { quote } if closing(line, quote).is_none() => Some(self),
-            // The line with the closing quote itself holds no key.
-            Self::Quoted { .. } => Some(Self::Block { key: usize::MAX }),
-            Self::Block { .. } => None,
+            Self::Block { key } => line.trim().is_empty() || indent > key,
+            Self::Quoted { quote } => closing(line, quote).is_none(),
         }
     }
 }
@@ -254,6 +266,17 @@ impl Writer {
                 volumes.measurements.iter().map(measurement_text).collect();
             self.leaf("measurements", &format!("[{}]", measurements.join(", ")));
         }
+        if !volumes.definitions.is_empty() {
+            self.branch("definitions", false, |writer| {
+                for (trail, names) in &volumes.definitions {
+                    writer.branch(trail, names.is_empty(), |writer| {
+                        for (name, digest) in names {
+                            writer.leaf(name, &quoted(digest));
+                        }
+                    });
+                }
+            });
+        }
         self.branch("accounts", volumes.accounts.is_empty(), |writer| {
             for (account, regions) in &volumes.accounts {
                 writer.branch(account, regions.is_empty(), |writer| {
@@ -329,7 +352,7 @@ fn scalar(text: &str) -> String {
         && !word.contains(&text.to_ascii_lowercase().as_str());
     match is_plain {
         true => text.to_owned(),
-        false => serde_json::Value::from(text).to_string(),
+        false => quoted(text),
     }
 }
 
@@ -345,8 +368,23 @@ fn flow(members: impl IntoIterator<Item = (&'static str, String)>) -> String {
     }
 }
 
+/// As JSON writes it, and with everything spelled out that YAML does not allow in a file.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let odd = |c: char| {
+        matches!(
+            c,
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        )
+    };
+    let json = serde_json::Value::from(text).to_string();
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        match odd(c) {
+            true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => out.push(c),
+        }
+    }
+    out
 }
 
 fn window_text(window: &Window) -> String {

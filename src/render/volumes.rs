@@ -297,7 +297,7 @@ fn push_close(doc: &mut Doc, report: &VolumesReport) {
     doc.blank();
     if report.homeless > 0 {
         let text = format!(
-            "{} events name no account or no Region and are in no volumes file.",
+            "{} events name no account id or no Region and are in no volumes file.",
             thousands(report.homeless)
         );
         doc.push(Line::new(0).add(Style::Warning, text));

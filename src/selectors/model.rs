@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 pub const EVENT_CATEGORY: &str = "eventCategory";
 pub const READ_ONLY: &str = "readOnly";
@@ -86,6 +87,18 @@ impl AdvancedEventSelector {
     pub fn is_told_by_counts(&self) -> bool {
         let mut fields = self.field_selectors.iter();
         fields.all(|field| COUNTED_FIELDS.contains(&field.field.as_str()))
+    }
+
+    /// A short name for what it records, the same for every order and spelling of the same conditions.
+    pub fn digest(&self) -> String {
+        let alone = Selectors::Advanced(vec![Self::new(self.field_selectors.clone())]);
+        let canonical = super::canonical(&alone);
+        let text = serde_json::to_string(&canonical).unwrap_or_default();
+        let hash = Sha256::digest(text.as_bytes());
+        hash.iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     pub fn new(field_selectors: Vec<FieldSelector>) -> Self {

@@ -12,6 +12,7 @@ use super::dedupe::Dedupe;
 use super::engine::{Engine, SelectorId, Verdict, plain};
 use super::loss::{Change, LossCounter};
 use super::record::{Field, Record, text};
+use super::source::Selection;
 use super::talkers::TalkerCounter;
 use super::tally::{Counts, Files, Recorder, RegionTally, Tally};
 use crate::selectors::Event;
@@ -34,6 +35,9 @@ pub struct Counter<'e> {
     dedupe: Option<&'e Dedupe>,
     loss: Option<LossCounter<'e>>,
     talkers: Option<TalkerCounter<'e>>,
+    selection: Option<&'e Selection>,
+    /// The path of the file at hand does not say whether its records are wanted.
+    is_undated: bool,
     numbers: Classes,
     classes: Vec<Class>,
     /// Classes that have been counted since the last [`Counter::settle`].
@@ -79,6 +83,8 @@ impl<'e> Counter<'e> {
             dedupe,
             loss: None,
             talkers: None,
+            selection: None,
+            is_undated: true,
             numbers: Classes::default(),
             classes: Vec::new(),
             counted: Vec::new(),
@@ -95,6 +101,13 @@ impl<'e> Counter<'e> {
         self
     }
 
+    /// Leaves out records of files whose path does not say what is selected.
+    #[must_use]
+    pub fn with_selection(mut self, selection: &'e Selection) -> Self {
+        self.selection = Some(selection).filter(|selection| !selection.is_everything());
+        self
+    }
+
     /// Also counts who causes what these trails record.
     #[must_use]
     pub fn with_talkers(mut self, trails: Option<&'e Trails>) -> Self {
@@ -104,6 +117,7 @@ impl<'e> Counter<'e> {
 
     /// Begins a file; records that do not name their account or Region are counted at the file's place.
     pub fn begin(&mut self, place: Option<&Place>) {
+        self.is_undated = place.is_none();
         // Files of one folder come one after the other.
         if place == Some(&self.place) {
             return;
@@ -139,6 +153,9 @@ impl<'e> Counter<'e> {
 
     pub fn record(&mut self, record: &Record<'_>) {
         self.enter_cell(record);
+        if self.is_undated && !self.is_selected(record) {
+            return;
+        }
         if let Some(dedupe) = self.dedupe {
             let id = record.get(Field::EventId);
             if !id.is_empty() && !dedupe.is_new(id, self.cell.names.account.as_bytes()) {
@@ -176,6 +193,14 @@ impl<'e> Counter<'e> {
         if let [b'"', arn @ .., b'"'] = record.user_arn() {
             self.tally.principals.add(principal(&plain(arn)), 1);
         }
+    }
+
+    fn is_selected(&self, record: &Record<'_>) -> bool {
+        self.selection.is_none_or(|selection| {
+            let names = &self.cell.names;
+            let time = text(record.get(Field::EventTime)).unwrap_or_default();
+            selection.wants_record(&names.account, &names.region, time.as_bytes())
+        })
     }
 
     /// Makes account and Region of the record the current ones.
@@ -259,7 +284,7 @@ impl<'e> Counter<'e> {
 }
 
 /// Of an object in S3, its bucket.
-fn without_key(arn: &[u8], is_object: bool) -> &[u8] {
+pub fn without_key(arn: &[u8], is_object: bool) -> &[u8] {
     match memchr::memchr(b'/', arn) {
         Some(end) if is_object => arn.get(..end).unwrap_or(arn),
         _ => arn,

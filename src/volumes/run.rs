@@ -166,7 +166,8 @@ pub fn count(engine: &Engine, sources: Vec<Source>, options: &Options<'_>) -> Ou
             scope.spawn(move || {
                 let counter = Counter::new(engine, dedupe)
                     .with_change(options.change)
-                    .with_talkers(options.talkers);
+                    .with_talkers(options.talkers)
+                    .with_selection(&options.selection);
                 let mut worker = Worker::new(counter, whole, options);
                 while let Some(batch) = next(todo) {
                     let done = Counted {
@@ -389,6 +390,10 @@ impl<'e> Worker<'e> {
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
+        if !metadata.is_file() {
+            self.stream(&path.display().to_string(), &mut file);
+            return Ok(());
+        }
         let size = metadata.len();
         if layout.kind == Kind::Digests {
             self.digest(&layout, size);
@@ -407,11 +412,16 @@ impl<'e> Worker<'e> {
         }
         self.file.clear();
         self.file.reserve(size as usize + 1);
-        // A file may grow while it is read.
         file.by_ref()
-            .take(self.whole as u64)
+            .take(self.whole as u64 + 1)
             .read_to_end(&mut self.file)?;
         self.reading.begin(name, layout.place);
+        if self.file.len() > self.whole {
+            // It has grown since.
+            let beginning = std::mem::take(&mut self.file);
+            self.pieces(&mut beginning.as_slice().chain(file));
+            return Ok(());
+        }
         self.reading.whole(&self.file);
         Ok(())
     }

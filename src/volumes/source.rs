@@ -52,6 +52,23 @@ impl Selection {
         self.regions.is_empty() || self.regions.contains(region)
     }
 
+    /// Whether nothing is left out.
+    pub(super) fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// By what the record itself says, for files whose path says nothing. A record that does not say either is wanted.
+    pub(super) fn wants_record(&self, account: &str, region: &str, time: &[u8]) -> bool {
+        let day = time.get(..10).and_then(|day| std::str::from_utf8(day).ok());
+        let day = day.and_then(|day| {
+            let parts: Vec<&str> = day.split('-').collect();
+            day_of(parts.try_into().ok()?)
+        });
+        (account.is_empty() || self.wants_account(account))
+            && (region.is_empty() || self.wants_region(region))
+            && day.is_none_or(|day| self.wants_day(day))
+    }
+
     fn wants_day(&self, day: Date) -> bool {
         self.from.is_none_or(|from| from <= day) && self.to.is_none_or(|to| day < to)
     }
@@ -222,7 +239,7 @@ pub struct Walk {
 impl Walk {
     /// Paths come first, in their order and each once, then everything else.
     pub fn new(sources: Vec<Source>, selection: Selection) -> Self {
-        let mut paths = Vec::new();
+        let mut paths: Vec<PathBuf> = Vec::new();
         let mut streams = Vec::new();
         for source in sources {
             match source {
@@ -230,8 +247,8 @@ impl Walk {
                 other => streams.push(other),
             }
         }
+        let mut paths = outermost(paths);
         paths.sort();
-        paths.dedup();
         let mut sources: Vec<Source> = paths.into_iter().map(Source::Path).collect();
         sources.extend(streams);
         Self {
@@ -302,13 +319,28 @@ impl Iterator for Walk {
     }
 }
 
+/// Paths without those that lie in another one, so that no file is read twice.
+fn outermost(paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    let real = |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+    let mut paths: Vec<(PathBuf, PathBuf)> =
+        paths.into_iter().map(|path| (real(&path), path)).collect();
+    paths.sort();
+    // A folder comes right before what is in it.
+    paths.dedup_by(|inner, outer| inner.0.starts_with(&outer.0));
+    paths.into_iter().map(|(_, path)| path).collect()
+}
+
 /// The entries of a folder, last one first, and which of them are folders. Links to folders are not followed, since
 /// they may lead in circles.
 fn entries(folder: &Path) -> io::Result<Vec<(PathBuf, bool)>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        entries.push((entry.file_name(), entry.file_type()?.is_dir()));
+        let kind = entry.file_type()?;
+        // Pipes and devices never end.
+        if kind.is_dir() || kind.is_file() || kind.is_symlink() {
+            entries.push((entry.file_name(), kind.is_dir()));
+        }
     }
     entries.sort_by(|a, b| b.0.cmp(&a.0));
     let paths = entries

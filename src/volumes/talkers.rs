@@ -1,6 +1,6 @@
 //! Who causes what each trail records: resources and callers of its data events, sources of its management events.
 
-use super::count::{Place, principal, resource_of};
+use super::count::{Place, principal, without_key};
 use super::decide::{Decider, Trails};
 use super::engine::plain;
 use super::record::{Field, Record, text};
@@ -45,10 +45,17 @@ impl Talkers {
         match category {
             "Data" => {
                 self.data_events += 1;
-                let kind = record.resources().next().map_or(&b""[..], |(kind, _)| kind);
-                if let Some(arn) = resource_of(record) {
-                    let key = [decoded(kind).as_bytes(), b"\t", &arn].concat();
-                    self.resources.add(&key, 1);
+                // Records name the bucket beside the object.
+                let is_container =
+                    |kind: &str| kind.ends_with("::Bucket") || kind.ends_with("::DirectoryBucket");
+                let mut resources = record.resources();
+                let own = resources.find(|(kind, _)| !is_container(&decoded(kind)));
+                if let Some((kind, [b'"', arn @ .., b'"'])) = own {
+                    let kind = decoded(kind);
+                    let arn = plain(arn);
+                    let arn = without_key(&arn, kind == "AWS::S3::Object");
+                    self.resources
+                        .add(&[kind.as_bytes(), b"\t", arn].concat(), 1);
                 }
                 if let [b'"', arn @ .., b'"'] = record.user_arn() {
                     self.principals.add(principal(&plain(arn)), 1);

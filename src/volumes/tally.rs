@@ -226,12 +226,11 @@ impl Time {
         self.0.to_be_bytes().into_iter().chain(self.1.to_be_bytes())
     }
 
+    /// Whether it is a time at which CloudTrail can have recorded something; it is there since 2013.
     fn is_one(self) -> bool {
-        let mut pairs = self.bytes().zip(*b"0000-00-00T00:00:00Z");
-        pairs.all(|(byte, form)| match form {
-            b'0' => byte.is_ascii_digit(),
-            _ => byte == form,
-        })
+        let format = &time::format_description::well_known::Rfc3339;
+        let parsed = time::OffsetDateTime::parse(&self.text(), format);
+        parsed.is_ok_and(|time| (2013..2100).contains(&time.year()))
     }
 
     fn text(self) -> String {
@@ -244,11 +243,26 @@ impl Window {
     #[inline]
     pub fn add(&mut self, time: &[u8]) {
         let Some(time) = Time::of(time) else {
-            return;
+            return self.add_unusual(time);
         };
         match self.bounds {
             Some((first, last)) if first <= time && time <= last => {}
             _ => self.widen(time),
+        }
+    }
+
+    /// Tools write the same time with fractions of a second, or with the offset of UTC.
+    #[cold]
+    fn add_unusual(&mut self, time: &[u8]) {
+        let format = &time::format_description::well_known::Rfc3339;
+        let text = std::str::from_utf8(time).unwrap_or_default();
+        if let Ok(time) = time::OffsetDateTime::parse(text, format) {
+            let time = time.to_offset(time::UtcOffset::UTC);
+            let whole = time.replace_nanosecond(0).unwrap_or(time);
+            let text = whole.format(format).unwrap_or_default();
+            if let Some(time) = Time::of(text.as_bytes()) {
+                self.widen(time);
+            }
         }
     }
 

@@ -110,6 +110,66 @@ fn what_was_not_measured_stays_for_the_same_rate() {
 }
 
 #[test]
+fn regions_that_were_not_measured_cost_what_they_did() {
+    let spec = trails(&["organization: true, selectors: [{ name: s3, data: 'AWS::S3::Object' }]"]);
+    let undated = Volumes::parse(
+        "accounts:\n  '222233334444': { us-east-1: { data: { s3.amazonaws.com: { AWS::S3::Object: { read: 7300000 } } } } }\n",
+    );
+    let undated = undated.expect("volumes");
+    let costs = |volumes| monthly(&estimated(&spec, volumes), Meter::DataEvents);
+    let volumes = merged(&undated, &week(1, 8, "{ data: {} }"));
+    assert_eq!(costs(&volumes), costs(&undated));
+    assert_eq!(volumes.provenance, Provenance::Declared);
+    // The other way round nobody knows how the times lie.
+    let clash = merge(week(1, 8, IAM), &undated_iam(), false).expect_err("a clash");
+    assert_eq!(clash.len(), 1);
+}
+
+fn undated_iam() -> Volumes {
+    Volumes::parse(&format!(
+        "accounts:\n  '111122223333': {{ us-east-1: {IAM} }}\n"
+    ))
+    .expect("volumes")
+}
+
+#[test]
+fn a_selector_that_has_become_another_one_was_not_counted() {
+    let prefix = |prefix: &str| {
+        trails(&[&format!(
+            "selectors: [{{ name: s3, data: 'AWS::S3::Object', resources.ARN: {{ StartsWith: ['arn:aws:s3:::{prefix}/'] }} }}]"
+        )])
+    };
+    let digest = prefix("a").trails["t0"].selectors().to_advanced()[0].digest();
+    let counted = |day: u32, digest: &str| {
+        let region = "{ data: { s3.amazonaws.com: { AWS::S3::Object: { read: 10000000 } } }, selectors: { t0: { s3: 5000000 } } }";
+        let mut volumes = week(day, day + 7, region);
+        let names = std::collections::BTreeMap::from([("s3".to_owned(), digest.to_owned())]);
+        volumes.definitions.insert("t0".to_owned(), names);
+        volumes
+    };
+    let volumes = counted(1, &digest);
+    let [same, other] = ["a", "b"].map(|name| estimated(&prefix(name), &volumes));
+    let range = |estimate: &Estimate| {
+        let line = estimate
+            .lines
+            .iter()
+            .find(|line| line.meter == Meter::DataEvents)
+            .expect("a line");
+        line.quantity.expect("a quantity")
+    };
+    assert_eq!(range(&same).low, range(&same).high);
+    assert_eq!(range(&other).low, Decimal::ZERO);
+    assert!(range(&other).high > range(&same).high);
+    // Counts of two different selectors are not added up.
+    let later = merged(&volumes, &counted(8, "another"));
+    let own = in_region(&later)
+        .selectors
+        .get("t0")
+        .and_then(|names| names.get("s3"));
+    assert_eq!(own, Some(&Count::Exactly(10_000_000)));
+}
+
+#[test]
 fn a_region_with_a_window_of_its_own_costs_by_it() {
     let spec = trails(&["selectors: [{ name: s3, data: 'AWS::S3::Object' }]"]);
     let objects = "{ s3.amazonaws.com: { AWS::S3::Object: { read: 7000000 } } }";
@@ -123,27 +183,26 @@ fn a_region_with_a_window_of_its_own_costs_by_it() {
 
 #[test]
 fn comments_stay_where_they_are() {
-    let before = "\
-# Volumes of July, ask finance before changing.
+    let before = r#"# Volumes of July, ask finance before changing.
 version: 1 # of the format
 provenance: declared
-note: |
+note: "
   # no comment
-  of several lines
+  of several lines" # K1
 # who owns these
 accounts:
   # payments
-  \"111122223333\": # prod
+  "111122223333": # prod
     us-east-1:
       management:
         # grows by a tenth a month
         iam.amazonaws.com:
           read: 5 # a guess
-        s3.amazonaws.com: { read: 1 } # \"quoted # text\" here
+        s3.amazonaws.com: { read: 1 } # "quoted # text" here
       # gone some day
       network_activity: {}
 # the end
-";
+"#;
     let file = Volumes::parse(before).expect("volumes");
     let volumes = merged(&file, &week(1, 8, IAM));
     let text = to_yaml(&volumes, before);
@@ -151,7 +210,7 @@ accounts:
 # Volumes of July, ask finance before changing.
 version: 1  # of the format
 provenance: declared
-note: "# no comment\nof several lines\n"
+note: " # no comment of several lines"  # K1
 window: { from: "2026-07-01", to: "2026-07-08" }
 measurements: [{ from: ["logs"], window: { from: "2026-07-01", to: "2026-07-08" }, files: 7 }]
 # who owns these
