@@ -3,7 +3,7 @@
 use fearless_simd::prelude::*;
 
 use super::keys::{self, Keys, Number};
-use super::masks::{container_end, string_end};
+use super::masks::{container_end, load, string_end, string_within};
 use super::record::{Field, ResourceSpans, Span, Spans};
 
 /// Why a step was not taken.
@@ -157,19 +157,28 @@ impl<'b, V: Simd> Cursor<'b, V> {
         open: usize,
         mut last: Number,
         keys: &mut Keys,
-        mut member: impl FnMut(&mut Keys, Field, usize) -> Step<usize>,
+        mut member: impl FnMut(&mut Keys, Field, usize, Option<usize>) -> Step<usize>,
     ) -> Step<usize> {
         let mut at = open + 1;
         while self.byte(at) != Some(b'}') {
-            let value;
-            (last, value) = match keys.guess(self.simd, last, self.bytes, at) {
-                Some((number, length)) => (number, self.skip_space(at + length)),
-                None => match self.unknown_member(at, at == open + 1, last, keys)? {
-                    (Some(number), value) => (number, value),
+            let block = load(self.simd, self.bytes, at);
+            if let Some((number, key)) = keys.guess(self.simd, last, block) {
+                last = number;
+                let (field, value) = (key.field, at + key.length);
+                let end = string_within(self.simd, block, key.length).map(|end| at + end);
+                at = match end {
+                    Some(end) => member(keys, field, value, Some(end))?,
+                    None => member(keys, field, self.skip_space(value), None)?,
+                };
+            } else {
+                match self.unknown_member(at, at == open + 1, last, keys)? {
+                    (Some(number), value) => {
+                        last = number;
+                        at = member(keys, keys.field(last), value, None)?;
+                    }
                     (None, end) => return Ok(end),
-                },
-            };
-            at = member(keys, keys.field(last), value)?;
+                }
+            }
         }
         Ok(at + 1)
     }
@@ -186,8 +195,9 @@ impl<'b, V: Simd> Cursor<'b, V> {
     ) -> Step<(Option<Field>, usize)> {
         spans.clear();
         let mut list = None;
-        let end = self.members(start, keys::RECORD, keys, #[inline(always)] |keys, field, value| {
+        let end = self.members(start, keys::RECORD, keys, #[inline(always)] |keys, field, value, end| {
             let end = match field {
+                _ if end.is_some() => end.unwrap_or_default(),
                 Field::Resources => self.resources(value, spans, keys)?,
                 Field::UserIdentity => self.user_identity(value, spans, keys)?,
                 Field::Records | Field::Events | Field::LogEvents
@@ -216,8 +226,8 @@ impl<'b, V: Simd> Cursor<'b, V> {
         if self.need(at)? != b'{' {
             return self.value(at);
         }
-        self.members(at, keys::USER_IDENTITY, keys, #[inline(always)] |_, field, value| {
-            let end = self.value(value)?;
+        self.members(at, keys::USER_IDENTITY, keys, #[inline(always)] |_, field, value, end| {
+            let end = match end { Some(end) => end, None => self.value(value)? };
             if field == Field::Arn {
                 spans.user_arn = Span::new(value, end);
             }
@@ -252,8 +262,8 @@ impl<'b, V: Simd> Cursor<'b, V> {
     #[inline(always)]
     fn resource(&self, at: usize, spans: &mut Spans, keys: &mut Keys) -> Step<usize> {
         let mut resource = ResourceSpans::default();
-        let end = self.members(at, keys::RESOURCE, keys, #[inline(always)] |_, field, value| {
-            let end = self.value(value)?;
+        let end = self.members(at, keys::RESOURCE, keys, #[inline(always)] |_, field, value, end| {
+            let end = match end { Some(end) => end, None => self.value(value)? };
             let span = Span::new(value, end);
             match field {
                 Field::ResourceArn => resource.arn = span,

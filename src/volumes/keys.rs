@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use fearless_simd::{prelude::*, u8x64};
 
-use super::masks::{BLOCK, load};
+use super::masks::BLOCK;
 use super::record::Field;
 
 /// Keys that are remembered; random keys must not fill the memory.
@@ -34,12 +34,12 @@ pub struct Keys {
 }
 
 #[derive(Clone, Copy)]
-struct Key {
+pub struct Key {
     text: [u8; BLOCK],
     /// One bit for each byte of the text.
     mask: u64,
-    length: usize,
-    field: Field,
+    pub length: usize,
+    pub field: Field,
     /// What followed last, and before that.
     next: [u16; FOLLOWERS],
 }
@@ -78,26 +78,35 @@ impl Keys {
         key.map_or(Field::Other, |key| key.field)
     }
 
-    /// The key at `at`, and how long it is with all that separates it from the values before and behind it, if it is
-    /// one that was guessed.
+    /// The key that begins a block, with all that separates it from the values before and behind it, if it is one that
+    /// was guessed.
     #[inline(always)]
     pub fn guess<S: Simd>(
-        &self,
+        &mut self,
         simd: S,
         last: Number,
-        bytes: &[u8],
-        at: usize,
-    ) -> Option<(Number, usize)> {
-        let text = load(simd, bytes, at);
+        block: u8x64<S>,
+    ) -> Option<(Number, &Key)> {
         let next = self.known.get(usize::from(last.0))?.next;
-        for number in next {
+        for (index, number) in next.into_iter().enumerate() {
             let key = self.known.get(usize::from(number))?;
-            let same = text.simd_eq(u8x64::from_slice(simd, &key.text));
+            let same = block.simd_eq(u8x64::from_slice(simd, &key.text));
             if !same.to_bitmask() & key.mask == 0 {
-                return Some((Number(number), key.length));
+                if index > 0 {
+                    self.prefer(last, index);
+                }
+                return Some((Number(number), self.known.get(usize::from(number))?));
             }
         }
         None
+    }
+
+    /// The most frequent ones come to the front.
+    #[inline(always)]
+    fn prefer(&mut self, last: Number, index: usize) {
+        if let Some(before) = self.known.get_mut(usize::from(last.0)) {
+            before.next.swap(index, index - 1);
+        }
     }
 
     /// Takes note of a key that was not guessed; `written` is the key with what is around it.

@@ -38,6 +38,16 @@ pub fn string_end<S: Simd>(simd: S, bytes: &[u8], at: usize) -> Option<usize> {
     long_string_end(simd, bytes, at)
 }
 
+/// The end of a string in a block
+#[inline(always)]
+pub fn string_within<S: Simd>(simd: S, block: u8x64<S>, from: usize) -> Option<usize> {
+    let quotes = equal(simd, block, b'"') >> (from % BLOCK);
+    let backslashes = equal(simd, block, b'\\') >> (from % BLOCK);
+    let inside = quotes & quotes.wrapping_sub(1);
+    let upto = inside ^ inside.wrapping_sub(1);
+    (quotes & 1 == 1 && inside != 0 && backslashes & upto == 0).then(|| from + inside.trailing_zeros() as usize + 1)
+}
+
 /// The same where there are escapes, or more than a block.
 #[inline(always)]
 fn long_string_end<S: Simd>(simd: S, bytes: &[u8], mut at: usize) -> Option<usize> {
