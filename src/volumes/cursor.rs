@@ -226,13 +226,27 @@ impl<'b, V: Simd> Cursor<'b, V> {
         if self.need(at)? != b'{' {
             return self.value(at);
         }
-        self.members(at, keys::USER_IDENTITY, keys, #[inline(always)] |_, field, value, end| {
+        if let Some((end, arn)) = keys.identities.find(self.bytes, at) {
+            spans.user_arn = arn;
+            return Ok(end);
+        }
+        self.new_identity(at, spans, keys)
+    }
+
+    #[inline(never)]
+    fn new_identity(&self, at: usize, spans: &mut Spans, keys: &mut Keys) -> Step<usize> {
+        let mut arn = None;
+        let end = self.simd.vectorize(#[inline(always)] || self.members(at, keys::USER_IDENTITY, keys, #[inline(always)] |_, field, value, end| {
             let end = match end { Some(end) => end, None => self.value(value)? };
             if field == Field::Arn {
-                spans.user_arn = Span::new(value, end);
+                arn = Some(Span::new(value, end));
             }
             Ok(end)
-        })
+        }))?;
+        spans.user_arn = arn.unwrap_or_default();
+        let own = arn.map(|arn| arn.back(at));
+        keys.identities.remember(self.bytes, at, end, own);
+        Ok(end)
     }
 
     #[inline(always)]

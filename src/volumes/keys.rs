@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use fearless_simd::{prelude::*, u8x64};
 
+use super::identity::Identities;
 use super::masks::BLOCK;
 use super::record::Field;
 
@@ -29,6 +30,7 @@ const OTHER: Number = Number(3);
 
 /// The keys that have been seen.
 pub struct Keys {
+    pub identities: Identities,
     known: Vec<Key>,
     numbers: HashMap<Box<[u8]>, u16, foldhash::fast::FixedState>,
 }
@@ -65,6 +67,7 @@ impl Default for Keys {
     fn default() -> Self {
         // Those that are no keys look like the end of an object, where no key is guessed.
         Self {
+            identities: Identities::default(),
             known: vec![Key::new(b"}", Field::Other); 4],
             numbers: HashMap::default(),
         }

@@ -10,6 +10,7 @@ mod cursor;
 mod dedupe;
 mod engine;
 mod gzip;
+mod identity;
 mod keys;
 mod masks;
 mod read;
