@@ -1,22 +1,24 @@
 //! Counting records as they are read.
 //!
-//! Records are counted by class: those that agree in the members that decide where they are counted. Only the class
-//! is looked up for each record; accounts, rows and selectors are settled once per class and file.
+//! Records are counted by class: those that agree in the members that decide where they are counted. Only class,
+//! account and Region are looked up for each record; rows and selectors are settled once for many of them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::class_key::{ClassKey, hash_of, is_same};
+use super::class_key::{ByFingerprint, Fingerprint, is_same};
 use super::dedupe::Dedupe;
 use super::engine::{Engine, SelectorId, Verdict, plain};
 use super::record::{Field, Record, text};
+use super::sketch::Recent;
 use super::tally::{Counts, Files, Recorder, Tally};
 use crate::selectors::Event;
 
 /// Classes that are remembered; random event names must not fill the memory.
 const MAX_CLASSES: usize = 8 * 1024;
-
-type Classes = HashMap<u64, usize, foldhash::fast::FixedState>;
+/// Accounts and Regions, and classes in them, that are counted before they are settled.
+const MAX_CELLS: usize = 1024;
+const MAX_ROWS: usize = 8 * 1024;
 
 /// Where a log file lies, by its path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,17 +31,20 @@ pub struct Place {
 pub struct Counter<'e> {
     engine: &'e Engine,
     dedupe: Option<&'e Dedupe>,
-    numbers: Classes,
-    classes: Vec<Class>,
-    /// Classes that have been counted since the last [`Counter::settle`].
-    counted: Vec<usize>,
     place: Place,
-    cell: Cell,
+    cells: Vec<Cell>,
+    cell_numbers: ByFingerprint<usize>,
+    /// That of the last record.
+    cell: Option<usize>,
+    classes: Vec<Class>,
+    class_numbers: ByFingerprint<usize>,
+    rows: Rows,
+    principals: Recent,
+    resources: Recent,
     tally: Tally,
 }
 
-/// Account and Region of the records being counted, as they are written in them.
-#[derive(Default)]
+/// An account and Region, as they are written in records, and what they are called.
 struct Cell {
     recipient: Vec<u8>,
     owner: Vec<u8>,
@@ -47,9 +52,25 @@ struct Cell {
     names: Place,
 }
 
+/// What has been counted since it was last settled: for each class in each cell the events, those that each deciding
+/// selector has recorded, and those among these that no other selector of its trail has.
+#[derive(Default)]
+struct Rows {
+    all: Vec<Row>,
+    numbers: HashMap<(usize, usize), usize, foldhash::fast::FixedState>,
+    counts: Vec<u64>,
+}
+
+#[derive(Clone, Copy)]
+struct Row {
+    class: usize,
+    cell: usize,
+    /// Where its counts begin.
+    start: usize,
+}
+
 /// What records of a class have in common.
 struct Class {
-    key: ClassKey,
     category: String,
     source: String,
     /// The resource type of data events.
@@ -60,11 +81,8 @@ struct Class {
     is_data: bool,
     first_is_object: bool,
     verdict: Verdict,
-    count: u64,
-    /// Of each selector that decides over single records.
-    hits: Vec<u64>,
-    /// The trails of these, for events that no other selector of the trail has recorded.
-    trail_hits: Vec<u64>,
+    /// The cell that it was counted in last, and where its counts there begin.
+    last: Option<(usize, usize)>,
 }
 
 impl<'e> Counter<'e> {
@@ -72,11 +90,15 @@ impl<'e> Counter<'e> {
         Self {
             engine,
             dedupe,
-            numbers: Classes::default(),
-            classes: Vec::new(),
-            counted: Vec::new(),
             place: Place::default(),
-            cell: Cell::default(),
+            cells: Vec::new(),
+            cell_numbers: ByFingerprint::default(),
+            cell: None,
+            classes: Vec::new(),
+            class_numbers: ByFingerprint::default(),
+            rows: Rows::default(),
+            principals: Recent::default(),
+            resources: Recent::default(),
             tally: Tally::default(),
         }
     }
@@ -84,15 +106,10 @@ impl<'e> Counter<'e> {
     /// Begins a file; records that do not name their account or Region are counted at the file's place.
     pub fn begin(&mut self, place: Option<&Place>) {
         // Files of one folder come one after the other.
-        if place == Some(&self.place) {
-            return;
+        if place != Some(&self.place) {
+            self.place = place.cloned().unwrap_or_default();
+            self.cell = None;
         }
-        self.settle();
-        self.place = place.cloned().unwrap_or_default();
-        self.cell = Cell {
-            names: self.place.clone(),
-            ..Cell::default()
-        };
     }
 
     pub fn files(&mut self, place: Option<&Place>, files: Files) {
@@ -117,10 +134,14 @@ impl<'e> Counter<'e> {
     }
 
     pub fn record(&mut self, record: &Record<'_>) {
-        self.enter_cell(record);
+        let cell = self.cell_of(record);
         if let Some(dedupe) = self.dedupe {
             let id = record.get(Field::EventId);
-            if !id.is_empty() && !dedupe.is_new(id, self.cell.names.account.as_bytes()) {
+            let account = self
+                .cells
+                .get(cell)
+                .map(|cell| cell.names.account.as_bytes());
+            if !id.is_empty() && !dedupe.is_new(id, account.unwrap_or_default()) {
                 self.tally.duplicates += 1;
                 return;
             }
@@ -133,53 +154,74 @@ impl<'e> Counter<'e> {
         let Some(class) = self.classes.get_mut(number) else {
             return;
         };
-        if class.count == 0 {
-            self.counted.push(number);
+        let start = match class.last {
+            Some((last, start)) if last == cell => start,
+            _ => {
+                let start = self.rows.start(number, cell, class.width());
+                class.last = Some((cell, start));
+                start
+            }
+        };
+        if let Some(counts) = self.rows.counts.get_mut(start..start + class.width()) {
+            class.count(self.engine, record, counts);
         }
-        class.count += 1;
-        class.decide(self.engine, record);
-        let object = class.first_is_object;
         if class.is_data
             && let Some((_, [b'"', arn @ .., b'"'])) = record.resources().next()
         {
-            let arn = plain(arn);
-            let end = if object {
-                memchr::memchr(b'/', &arn)
-            } else {
-                None
-            };
-            self.tally
-                .resources
-                .add(&arn[..end.unwrap_or(arn.len())], 1);
+            let (sketch, is_object) = (&mut self.tally.resources, class.first_is_object);
+            match resource(arn, is_object) {
+                Some(arn) => self.resources.add(arn, |arn, count| sketch.add(arn, count)),
+                None => sketch.add(resource(&plain(arn), is_object).unwrap_or_default(), 1),
+            }
         }
         if let [b'"', arn @ .., b'"'] = record.user_arn() {
-            self.tally.principals.add(principal(&plain(arn)), 1);
+            let sketch = &mut self.tally.principals;
+            self.principals
+                .add(arn, |arn, count| sketch.add(principal(&plain(arn)), count));
+        }
+        if self.rows.all.len() >= MAX_ROWS {
+            self.settle();
         }
     }
 
-    /// Makes account and Region of the record the current ones.
+    /// The number of the record's account and Region.
     #[inline]
-    fn enter_cell(&mut self, record: &Record<'_>) {
+    fn cell_of(&mut self, record: &Record<'_>) -> usize {
         let recipient = record.get(Field::RecipientAccountId);
         let owner = record.get(Field::AccountId);
         let region = record.get(Field::AwsRegion);
-        let cell = &self.cell;
-        let same = is_same(&cell.recipient, recipient)
+        if let Some(number) = self.cell
+            && let Some(cell) = self.cells.get(number)
+            && is_same(&cell.recipient, recipient)
             && is_same(&cell.region, region)
-            && is_same(&cell.owner, owner);
-        if !same {
-            self.change_cell(recipient, owner, region);
+            && is_same(&cell.owner, owner)
+        {
+            return number;
         }
+        let number = self.change_cell(recipient, owner, region);
+        self.cell = Some(number);
+        number
     }
 
-    fn change_cell(&mut self, recipient: &[u8], owner: &[u8], region: &[u8]) {
-        self.settle();
+    fn change_cell(&mut self, recipient: &[u8], owner: &[u8], region: &[u8]) -> usize {
+        let place = [self.place.account.as_bytes(), self.place.region.as_bytes()];
+        let values = [recipient, owner, region].into_iter().chain(place);
+        let fingerprint = Fingerprint::of(values);
+        if let Some(number) = self.cell_numbers.get(&fingerprint) {
+            return *number;
+        }
+        if self.cells.len() >= MAX_CELLS {
+            self.settle();
+            self.cells.clear();
+            self.cell_numbers.clear();
+        }
         let named = |written| text(written).filter(|text| !text.is_empty());
         let account = named(recipient).or_else(|| named(owner));
         let account = account.map_or_else(|| self.place.account.clone(), |a| a.into_owned());
         let name = named(region);
         let name = name.map_or_else(|| self.place.region.clone(), |r| r.into_owned());
-        self.cell = Cell {
+        self.cell_numbers.insert(fingerprint, self.cells.len());
+        self.cells.push(Cell {
             recipient: recipient.to_vec(),
             owner: owner.to_vec(),
             region: region.to_vec(),
@@ -187,54 +229,74 @@ impl<'e> Counter<'e> {
                 account,
                 region: name,
             },
-        };
+        });
+        self.cells.len() - 1
     }
 
     #[inline]
     fn class_of(&mut self, record: &Record<'_>) -> usize {
-        let mut hash = hash_of(record);
-        while let Some(number) = self.numbers.get(&hash) {
-            let class = self.classes.get(*number);
-            if class.is_some_and(|class| class.key.is_of(record)) {
-                return *number;
-            }
-            // Another class of the same hash, which hardly ever happens.
-            hash = hash.wrapping_add(1);
+        let fingerprint = Fingerprint::of_class(record);
+        match self.class_numbers.get(&fingerprint) {
+            Some(number) => *number,
+            None => self.new_class(record, fingerprint),
         }
-        self.new_class(record, hash)
     }
 
     #[cold]
-    fn new_class(&mut self, record: &Record<'_>, hash: u64) -> usize {
+    fn new_class(&mut self, record: &Record<'_>, fingerprint: Fingerprint) -> usize {
         if self.classes.len() >= MAX_CLASSES {
             self.settle();
             self.classes.clear();
-            self.numbers.clear();
+            self.class_numbers.clear();
         }
         let event = record.event();
         let verdict = self.engine.classify(&event);
         let number = self.classes.len();
-        let key = ClassKey::of(record);
-        self.classes.push(Class::new(key, &event, verdict));
-        self.numbers.insert(hash, number);
+        self.classes.push(Class::new(&event, verdict));
+        self.class_numbers.insert(fingerprint, number);
         number
     }
 
-    /// Adds the counts of the classes to the account and Region that they were counted in.
+    /// Adds what has been counted to the tally.
     fn settle(&mut self) {
-        if self.counted.is_empty() {
-            return;
-        }
-        let names = &self.cell.names;
-        let counted = std::mem::take(&mut self.counted);
-        for number in &counted {
-            if let Some(class) = self.classes.get_mut(*number) {
-                class.settle(&mut self.tally, names);
+        for row in std::mem::take(&mut self.rows.all) {
+            let class = self.classes.get_mut(row.class);
+            if let (Some(class), Some(cell)) = (class, self.cells.get(row.cell)) {
+                let counts = self.rows.counts.get(row.start..).unwrap_or_default();
+                class.settle(counts, &mut self.tally, &cell.names);
             }
         }
-        self.counted = counted;
-        self.counted.clear();
+        self.rows.counts.clear();
+        self.rows.numbers.clear();
+        let (resources, principals) = (&mut self.tally.resources, &mut self.tally.principals);
+        self.resources.drain(|arn, count| resources.add(arn, count));
+        self.principals
+            .drain(|arn, count| principals.add(principal(&plain(arn)), count));
     }
+}
+
+impl Rows {
+    /// Where the counts of a class in a cell begin.
+    fn start(&mut self, class: usize, cell: usize, width: usize) -> usize {
+        let start = self.counts.len();
+        let known = *self.numbers.entry((class, cell)).or_insert(start);
+        if known == start {
+            self.all.push(Row { class, cell, start });
+            self.counts.resize(start + width, 0);
+        }
+        known
+    }
+}
+
+/// The resource as it is counted: of an S3 object, the bucket. Nothing if there are escapes to be resolved first.
+fn resource(arn: &[u8], is_object: bool) -> Option<&[u8]> {
+    let end = if is_object {
+        memchr::memchr(b'/', arn)
+    } else {
+        None
+    };
+    let counted = arn.get(..end.unwrap_or(arn.len()))?;
+    memchr::memchr(b'\\', counted).is_none().then_some(counted)
 }
 
 /// A role, whoever used it: `arn:aws:sts::111122223333:assumed-role/ROLE`, without the session behind it.
@@ -250,7 +312,7 @@ fn principal(arn: &[u8]) -> &[u8] {
 }
 
 impl Class {
-    fn new(key: ClassKey, event: &Event<'_>, verdict: Verdict) -> Self {
+    fn new(event: &Event<'_>, verdict: Verdict) -> Self {
         let owned = |text: &Option<Cow<str>>| text.as_deref().unwrap_or_default().to_owned();
         let (source, name): (String, String) =
             (owned(&event.event_source), owned(&event.event_name));
@@ -260,7 +322,6 @@ impl Class {
             .first()
             .and_then(|r| r.resource_type.as_deref());
         Self {
-            key,
             kind: if is_data {
                 resource_type(event).to_owned()
             } else {
@@ -273,30 +334,42 @@ impl Class {
             failed: event.error_code.is_some(),
             is_data,
             first_is_object: first == Some("AWS::S3::Object"),
-            count: 0,
-            hits: vec![0; verdict.sometimes.len()],
-            trail_hits: vec![0; verdict.sometimes.len()],
+            last: None,
             verdict,
         }
     }
 
+    /// How many counts a row has.
     #[inline]
-    fn decide(&mut self, engine: &Engine, record: &Record<'_>) {
+    fn width(&self) -> usize {
+        1 + 2 * self.verdict.sometimes.len()
+    }
+
+    #[inline]
+    fn count(&self, engine: &Engine, record: &Record<'_>, counts: &mut [u64]) {
+        let Some((events, counts)) = counts.split_first_mut() else {
+            return;
+        };
+        *events += 1;
         let mut trail = None;
-        for (index, sometimes) in self.verdict.sometimes.iter().enumerate() {
+        let (counts, _) = counts.as_chunks_mut::<2>();
+        for (sometimes, [hits, trail_hits]) in self.verdict.sometimes.iter().zip(counts) {
             if !engine.decide(sometimes, record) {
                 continue;
             }
-            self.hits[index] += 1;
+            *hits += 1;
             if !sometimes.trail_always && trail != Some(sometimes.id.trail) {
                 trail = Some(sometimes.id.trail);
-                self.trail_hits[index] += 1;
+                *trail_hits += 1;
             }
         }
     }
 
-    fn settle(&mut self, tally: &mut Tally, place: &Place) {
-        let count = std::mem::take(&mut self.count);
+    fn settle(&mut self, counts: &[u64], tally: &mut Tally, place: &Place) {
+        self.last = None;
+        let Some((&count, counts)) = counts.split_first() else {
+            return;
+        };
         let region = tally.region(&place.account, &place.region);
         let rows = region.events.entry(self.category.clone()).or_default();
         let row = rows.entry((self.source.clone(), self.kind.clone()));
@@ -320,14 +393,11 @@ impl Class {
             }
             trail = Some(t);
         }
-        for (index, sometimes) in self.verdict.sometimes.iter().enumerate() {
+        let (counts, _) = counts.as_chunks::<2>();
+        for (sometimes, [hits, trail_hits]) in self.verdict.sometimes.iter().zip(counts) {
             let id = sometimes.id;
-            record(
-                id.trail,
-                Some(id.selector),
-                std::mem::take(&mut self.hits[index]),
-            );
-            record(id.trail, None, std::mem::take(&mut self.trail_hits[index]));
+            record(id.trail, Some(id.selector), *hits);
+            record(id.trail, None, *trail_hits);
         }
         tally.calls.add(&self.call, count);
     }

@@ -195,23 +195,29 @@ impl<'b, V: Simd> Cursor<'b, V> {
     ) -> Step<(Option<Field>, usize)> {
         spans.clear();
         let mut list = None;
-        let end = self.members(start, keys::RECORD, keys, #[inline(always)] |keys, field, value, end| {
-            let end = match field {
-                _ if end.is_some() => end.unwrap_or_default(),
-                Field::Resources => self.resources(value, spans, keys)?,
-                Field::UserIdentity => self.user_identity(value, spans, keys)?,
-                Field::Records | Field::Events | Field::LogEvents
-                    if lists && self.byte(value) == Some(b'[') =>
-                {
-                    list = Some((field, value + 1));
-                    // Any stop ends the walk.
-                    return Err(Stop::Ends);
-                }
-                _ => self.value(value)?,
-            };
-            spans.set(field, Span::new(value, end));
-            Ok(end)
-        });
+        let end = self.members(
+            start,
+            keys::RECORD,
+            keys,
+            #[inline(always)]
+            |keys, field, value, end| {
+                let end = match field {
+                    _ if end.is_some() => end.unwrap_or_default(),
+                    Field::Resources => self.resources(value, spans, keys)?,
+                    Field::UserIdentity => self.user_identity(value, spans, keys)?,
+                    Field::Records | Field::Events | Field::LogEvents
+                        if lists && self.byte(value) == Some(b'[') =>
+                    {
+                        list = Some((field, value + 1));
+                        // Any stop ends the walk.
+                        return Err(Stop::Ends);
+                    }
+                    _ => self.value(value)?,
+                };
+                spans.set(field, Span::new(value, end));
+                Ok(end)
+            },
+        );
         if let Some((field, inside)) = list {
             return Ok((Some(field), inside));
         }
@@ -236,13 +242,27 @@ impl<'b, V: Simd> Cursor<'b, V> {
     #[inline(never)]
     fn new_identity(&self, at: usize, spans: &mut Spans, keys: &mut Keys) -> Step<usize> {
         let mut arn = None;
-        let end = self.simd.vectorize(#[inline(always)] || self.members(at, keys::USER_IDENTITY, keys, #[inline(always)] |_, field, value, end| {
-            let end = match end { Some(end) => end, None => self.value(value)? };
-            if field == Field::Arn {
-                arn = Some(Span::new(value, end));
-            }
-            Ok(end)
-        }))?;
+        let end = self.simd.vectorize(
+            #[inline(always)]
+            || {
+                self.members(
+                    at,
+                    keys::USER_IDENTITY,
+                    keys,
+                    #[inline(always)]
+                    |_, field, value, end| {
+                        let end = match end {
+                            Some(end) => end,
+                            None => self.value(value)?,
+                        };
+                        if field == Field::Arn {
+                            arn = Some(Span::new(value, end));
+                        }
+                        Ok(end)
+                    },
+                )
+            },
+        )?;
         spans.user_arn = arn.unwrap_or_default();
         let own = arn.map(|arn| arn.back(at));
         keys.identities.remember(self.bytes, at, end, own);
@@ -276,17 +296,26 @@ impl<'b, V: Simd> Cursor<'b, V> {
     #[inline(always)]
     fn resource(&self, at: usize, spans: &mut Spans, keys: &mut Keys) -> Step<usize> {
         let mut resource = ResourceSpans::default();
-        let end = self.members(at, keys::RESOURCE, keys, #[inline(always)] |_, field, value, end| {
-            let end = match end { Some(end) => end, None => self.value(value)? };
-            let span = Span::new(value, end);
-            match field {
-                Field::ResourceArn => resource.arn = span,
-                Field::ArnPrefix => resource.arn_prefix = span,
-                Field::Type => resource.kind = span,
-                _ => {}
-            }
-            Ok(end)
-        })?;
+        let end = self.members(
+            at,
+            keys::RESOURCE,
+            keys,
+            #[inline(always)]
+            |_, field, value, end| {
+                let end = match end {
+                    Some(end) => end,
+                    None => self.value(value)?,
+                };
+                let span = Span::new(value, end);
+                match field {
+                    Field::ResourceArn => resource.arn = span,
+                    Field::ArnPrefix => resource.arn_prefix = span,
+                    Field::Type => resource.kind = span,
+                    _ => {}
+                }
+                Ok(end)
+            },
+        )?;
         spans.resources.push(resource);
         Ok(end)
     }

@@ -38,7 +38,12 @@ impl Identities {
         let identity = self.seen.get(slot(bytes, at)?)?;
         let end = at + identity.text.len();
         let is_same = end > at && bytes.get(at..end)? == identity.text;
-        is_same.then(|| (end, identity.arn.map_or(Span::default(), |arn| arn.moved(at))))
+        is_same.then(|| {
+            (
+                end,
+                identity.arn.map_or(Span::default(), |arn| arn.moved(at)),
+            )
+        })
     }
 
     #[inline(never)]
@@ -58,7 +63,9 @@ fn slot(bytes: &[u8], at: usize) -> Option<usize> {
     let name = bytes.get(at + NAME..)?.first_chunk::<32>()?;
     let (words, _) = name.as_chunks::<8>();
     let mixed = words.iter().fold(0u64, |mixed, word| {
-        (mixed ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+        (mixed ^ u64::from_le_bytes(*word))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(29)
     });
     Some(mixed as usize % SLOTS)
 }

@@ -36,6 +36,7 @@ pub struct Keys {
 }
 
 #[derive(Clone, Copy)]
+#[repr(align(64))]
 pub struct Key {
     text: [u8; BLOCK],
     /// One bit for each byte of the text.

@@ -45,7 +45,8 @@ pub fn string_within<S: Simd>(simd: S, block: u8x64<S>, from: usize) -> Option<u
     let backslashes = equal(simd, block, b'\\') >> (from % BLOCK);
     let inside = quotes & quotes.wrapping_sub(1);
     let upto = inside ^ inside.wrapping_sub(1);
-    (quotes & 1 == 1 && inside != 0 && backslashes & upto == 0).then(|| from + inside.trailing_zeros() as usize + 1)
+    (quotes & 1 == 1 && inside != 0 && backslashes & upto == 0)
+        .then(|| from + inside.trailing_zeros() as usize + 1)
 }
 
 /// The same where there are escapes, or more than a block.
