@@ -372,7 +372,7 @@ impl Class {
         };
         let region = tally.region(&place.account, &place.region);
         let rows = region.events.entry(self.category.clone()).or_default();
-        let row = rows.entry((self.source.clone(), self.kind.clone()));
+        let row = rows.entry((self.source.clone(), with_address(&self.kind)));
         row.or_default().add(self.counts(count));
         let mut record = |trail, selector, count| {
             if count > 0 {
@@ -414,6 +414,14 @@ impl Class {
         }
         counts
     }
+}
+
+/// A text that has an address, be it empty: some processors take long to compare nothing at an address that is none,
+/// and this text is compared often.
+fn with_address(text: &str) -> String {
+    let mut owned = String::with_capacity(text.len().max(1));
+    owned.push_str(text);
+    owned
 }
 
 /// The resource type that a data event is counted under: the first one that is not merely the container of another.
