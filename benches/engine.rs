@@ -89,14 +89,10 @@ fn argument(name: &str, default: f64) -> f64 {
     text_argument(name).map_or(default, |text| text.parse().expect("a number"))
 }
 
-/// User and system time of all threads, in hundredths.
+/// User and system time of all threads.
 fn cpu_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").expect("/proc");
-    let (_, fields) = stat.rsplit_once(')').expect("the name of the program");
-    let ticks = fields.split_whitespace().skip(11).take(2);
-    ticks
-        .map(|ticks| ticks.parse::<f64>().expect("ticks") / 100.0)
-        .sum()
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 fn status(name: &str) -> String {

@@ -1,5 +1,8 @@
 //! What makes the class of a record: the values, as they are written, on which selectors and counters agree for all
-//! records of the class. Compared with every record, so these comparisons are made of a few loads each.
+//! records of the class.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::record::{Field, Record};
 
@@ -13,81 +16,91 @@ const FIELDS: [Field; 7] = [
     Field::ErrorCode,
 ];
 
-/// The members of a class's records and the types of their resources.
-pub struct ClassKey {
-    fields: [Box<[u8]>; FIELDS.len()],
-    types: Vec<Box<[u8]>>,
-}
+/// Stands for a list of values. Two lists are taken for the same one only if 128 bits of hash collide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint(u128);
 
-impl ClassKey {
-    pub fn of(record: &Record<'_>) -> Self {
-        Self {
-            fields: FIELDS.map(|field| record.get(field).into()),
-            types: record.resources().map(|(kind, _)| kind.into()).collect(),
-        }
+pub type ByFingerprint<T> = HashMap<Fingerprint, T, BuildHasherDefault<Low>>;
+
+impl Fingerprint {
+    /// Of the members that make the class, and the types of the resources.
+    #[inline]
+    pub fn of_class(record: &Record<'_>) -> Self {
+        let fields = FIELDS.into_iter().map(|field| record.get(field));
+        let types = record.resources().map(|(kind, _)| kind);
+        Self::of(fields.chain(types))
     }
 
     #[inline]
-    pub fn is_of(&self, record: &Record<'_>) -> bool {
-        let mut fields = self.fields.iter().zip(FIELDS);
-        let resources = record.resources();
-        self.types.len() == resources.len()
-            && fields.all(|(own, field)| is_same(own, record.get(field)))
-            && self
-                .types
-                .iter()
-                .zip(resources)
-                .all(|(own, (kind, _))| is_same(own, kind))
+    pub fn of<'v>(values: impl Iterator<Item = &'v [u8]>) -> Self {
+        let (low, high) = values.fold((LOW, HIGH), mix);
+        Self(u128::from(high) << 64 | u128::from(low))
     }
 }
 
-/// The same for all records of a class, and hardly ever for those of another.
-#[inline]
-pub fn hash_of(record: &Record<'_>) -> u64 {
-    let fields = FIELDS
-        .iter()
-        .fold(0, |hash, field| mix(hash, record.get(*field)));
-    record
-        .resources()
-        .fold(fields, |hash, (kind, _)| mix(hash, kind))
-}
+const LOW: u64 = 0x9e37_79b9_7f4a_7c15;
+const HIGH: u64 = 0xd1b5_4a32_d192_ed03;
 
 /// Length, beginning and end of short values; of long ones also what lies between.
-#[inline]
-fn mix(hash: u64, value: &[u8]) -> u64 {
+#[inline(always)]
+fn mix((low, high): (u64, u64), value: &[u8]) -> (u64, u64) {
     let length = value.len() as u64;
-    if let (Some(first), Some(last)) = (value.first_chunk::<8>(), value.last_chunk::<8>()) {
-        let ends = fold(
-            hash ^ length,
-            u64::from_le_bytes(*first),
-            u64::from_le_bytes(*last),
-        );
+    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    let (first, last) = if let (Some(first), Some(last)) = (value.first_chunk(), value.last_chunk())
+    {
+        (word(first), word(last))
+    } else if let (Some(first), Some(last)) = (value.first_chunk::<4>(), value.last_chunk::<4>()) {
+        let half = |bytes: [u8; 4]| u64::from(u32::from_le_bytes(bytes));
+        (half(*first), half(*last))
+    } else {
+        let short = value
+            .iter()
+            .fold(0, |bits, byte| bits << 8 | u64::from(*byte));
+        (short, 0)
+    };
+    let mut mixed = fold_both((low ^ length, high ^ length), first, last);
+    if value.len() > 16 {
         let (words, _) = value.as_chunks::<8>();
-        let between = words.get(1..).unwrap_or_default().chunks(2);
-        return between.fold(ends, |hash, pair| match pair {
-            [a, b] => fold(hash, u64::from_le_bytes(*a), u64::from_le_bytes(*b)),
-            [a] => fold(hash, u64::from_le_bytes(*a), 0),
-            _ => hash,
-        });
+        for pair in words.get(1..).unwrap_or_default().chunks(2) {
+            let second = pair.get(1).map_or(0, word);
+            mixed = fold_both(mixed, pair.first().map_or(0, word), second);
+        }
     }
-    if let (Some(first), Some(last)) = (value.first_chunk::<4>(), value.last_chunk::<4>()) {
-        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
-        return fold(hash ^ length, u64::from(first), u64::from(last));
-    }
-    let short = value
-        .iter()
-        .fold(0, |bits, byte| bits << 8 | u64::from(*byte));
-    fold(hash ^ length, short, 0)
+    mixed
 }
 
-#[inline]
-fn fold(hash: u64, a: u64, b: u64) -> u64 {
-    const LEFT: u64 = 0x9e37_79b9_7f4a_7c15;
-    const RIGHT: u64 = 0xd1b5_4a32_d192_ed03;
-    // Each step can be undone, so values that differ in one of the two never meet.
-    let mixed = (hash ^ a).wrapping_mul(LEFT);
-    let mixed = (mixed ^ mixed >> 32 ^ b).wrapping_mul(RIGHT);
-    mixed ^ mixed >> 29
+#[inline(always)]
+fn fold_both((low, high): (u64, u64), a: u64, b: u64) -> (u64, u64) {
+    (fold(low ^ a, HIGH ^ b), fold(high ^ b, LOW ^ a))
+}
+
+/// Both halves of a product, so that every bit counts.
+#[inline(always)]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// The hash of what is a hash already.
+#[derive(Default)]
+pub struct Low(u64);
+
+impl Hasher for Low {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes
+            .iter()
+            .fold(self.0, |hash, byte| hash << 8 ^ u64::from(*byte));
+    }
+
+    #[inline]
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = hash as u64;
+    }
+
+    #[inline]
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// Equality of values that are short and mostly equal. Beginning and end overlap, so that they cover all of it.
@@ -134,7 +147,8 @@ mod tests {
                 right[at] ^= 1;
             }
             prop_assert_eq!(is_same(&left, &right), left == right);
-            prop_assert_eq!(mix(7, &left) == mix(7, &right), left == right);
+            let of = |value: &[u8]| Fingerprint::of([value].into_iter());
+            prop_assert_eq!(of(&left) == of(&right), left == right);
         }
     }
 }

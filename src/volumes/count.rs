@@ -1,17 +1,18 @@
 //! Counting records as they are read.
 //!
-//! Records are counted by class: those that agree in the members that decide where they are counted. Only the class
-//! is looked up for each record; accounts, rows and selectors are settled once per class and file.
+//! Records are counted by class: those that agree in the members that decide where they are counted. Only class,
+//! account and Region are looked up for each record; rows and selectors are settled once for many of them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::class_key::{ClassKey, hash_of, is_same};
+use super::class_key::{ByFingerprint, Fingerprint, is_same};
 use super::decide::Trails;
 use super::dedupe::Dedupe;
 use super::engine::{Engine, SelectorId, Verdict, plain};
 use super::loss::{Change, LossCounter};
 use super::record::{Field, Record, text};
+use super::sketch::Recent;
 use super::source::Selection;
 use super::talkers::TalkerCounter;
 use super::tally::{Counts, Files, Recorder, RegionTally, Tally};
@@ -19,8 +20,9 @@ use crate::selectors::Event;
 
 /// Classes that are remembered; random event names must not fill the memory.
 const MAX_CLASSES: usize = 8 * 1024;
-
-type Classes = HashMap<u64, usize, foldhash::fast::FixedState>;
+/// Accounts and Regions, and classes in them, that are counted before they are settled.
+const MAX_CELLS: usize = 1024;
+const MAX_ROWS: usize = 8 * 1024;
 
 /// Where a log file lies, by its path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,17 +40,20 @@ pub struct Counter<'e> {
     selection: Option<&'e Selection>,
     /// The path of the file at hand does not say whether its records are wanted.
     is_undated: bool,
-    numbers: Classes,
-    classes: Vec<Class>,
-    /// Classes that have been counted since the last [`Counter::settle`].
-    counted: Vec<usize>,
     place: Place,
-    cell: Cell,
+    cells: Vec<Cell>,
+    cell_numbers: ByFingerprint<usize>,
+    /// That of the last record.
+    cell: Option<usize>,
+    classes: Vec<Class>,
+    class_numbers: ByFingerprint<usize>,
+    rows: Rows,
+    principals: Recent,
+    resources: Recent,
     tally: Tally,
 }
 
-/// Account and Region of the records being counted, as they are written in them.
-#[derive(Default)]
+/// An account and Region, as they are written in records, and what they are called.
 struct Cell {
     recipient: Vec<u8>,
     owner: Vec<u8>,
@@ -56,9 +61,25 @@ struct Cell {
     names: Place,
 }
 
+/// What has been counted since it was last settled: for each class in each cell the events, those that each deciding
+/// selector has recorded, and those among these that no selector of its trail before it has.
+#[derive(Default)]
+struct Rows {
+    all: Vec<Row>,
+    numbers: HashMap<(usize, usize), usize, foldhash::fast::FixedState>,
+    counts: Vec<u64>,
+}
+
+#[derive(Clone, Copy)]
+struct Row {
+    class: usize,
+    cell: usize,
+    /// Where its counts begin.
+    start: usize,
+}
+
 /// What records of a class have in common.
 struct Class {
-    key: ClassKey,
     category: String,
     source: String,
     /// The resource type of data events.
@@ -69,11 +90,8 @@ struct Class {
     is_data: bool,
     first_is_object: bool,
     verdict: Verdict,
-    count: u64,
-    /// Of each selector that decides over single records.
-    hits: Vec<u64>,
-    /// Of these, the events that no selector of the trail before them has recorded.
-    first_hits: Vec<u64>,
+    /// The cell that it was counted in last, and where its counts there begin.
+    last: Option<(usize, usize)>,
 }
 
 impl<'e> Counter<'e> {
@@ -85,11 +103,15 @@ impl<'e> Counter<'e> {
             talkers: None,
             selection: None,
             is_undated: true,
-            numbers: Classes::default(),
-            classes: Vec::new(),
-            counted: Vec::new(),
             place: Place::default(),
-            cell: Cell::default(),
+            cells: Vec::new(),
+            cell_numbers: ByFingerprint::default(),
+            cell: None,
+            classes: Vec::new(),
+            class_numbers: ByFingerprint::default(),
+            rows: Rows::default(),
+            principals: Recent::default(),
+            resources: Recent::default(),
             tally: Tally::default(),
         }
     }
@@ -119,15 +141,10 @@ impl<'e> Counter<'e> {
     pub fn begin(&mut self, place: Option<&Place>) {
         self.is_undated = place.is_none();
         // Files of one folder come one after the other.
-        if place == Some(&self.place) {
-            return;
+        if place != Some(&self.place) {
+            self.place = place.cloned().unwrap_or_default();
+            self.cell = None;
         }
-        self.settle();
-        self.place = place.cloned().unwrap_or_default();
-        self.cell = Cell {
-            names: self.place.clone(),
-            ..Cell::default()
-        };
     }
 
     pub fn files(&mut self, place: Option<&Place>, files: Files) {
@@ -152,13 +169,17 @@ impl<'e> Counter<'e> {
     }
 
     pub fn record(&mut self, record: &Record<'_>) {
-        self.enter_cell(record);
-        if self.is_undated && !self.is_selected(record) {
+        let cell = self.cell_of(record);
+        if self.is_undated && !self.is_selected(record, cell) {
             return;
         }
         if let Some(dedupe) = self.dedupe {
             let id = record.get(Field::EventId);
-            if !id.is_empty() && !dedupe.is_new(id, self.cell.names.account.as_bytes()) {
+            let account = self
+                .cells
+                .get(cell)
+                .map(|cell| cell.names.account.as_bytes());
+            if !id.is_empty() && !dedupe.is_new(id, account.unwrap_or_default()) {
                 self.tally.duplicates += 1;
                 return;
             }
@@ -167,65 +188,104 @@ impl<'e> Counter<'e> {
             self.tally.window.add(time);
         }
         self.tally.events += 1;
-        if let Some(loss) = &mut self.loss {
-            loss.record(record, &self.cell.names, &mut self.tally.lost);
-        }
-        if let Some(talkers) = &mut self.talkers {
-            talkers.record(record, &self.cell.names, &mut self.tally.talkers);
-        }
+        self.ask_further(record, cell);
         let number = self.class_of(record);
         let Some(class) = self.classes.get_mut(number) else {
             return;
         };
-        if class.count == 0 {
-            self.counted.push(number);
+        let start = match class.last {
+            Some((last, start)) if last == cell => start,
+            _ => {
+                let start = self.rows.start(number, cell, class.width());
+                class.last = Some((cell, start));
+                start
+            }
+        };
+        if let Some(counts) = self.rows.counts.get_mut(start..start + class.width()) {
+            class.count(self.engine, record, counts);
         }
-        class.count += 1;
-        class.decide(self.engine, record);
-        let object = class.first_is_object;
         if class.is_data
             && let Some((_, [b'"', arn @ .., b'"'])) = record.resources().next()
         {
-            self.tally
-                .resources
-                .add(without_key(&plain(arn), object), 1);
+            let (sketch, is_object) = (&mut self.tally.resources, class.first_is_object);
+            match resource(arn, is_object) {
+                Some(arn) => self.resources.add(arn, |arn, count| sketch.add(arn, count)),
+                None => sketch.add(resource(&plain(arn), is_object).unwrap_or_default(), 1),
+            }
         }
         if let [b'"', arn @ .., b'"'] = record.user_arn() {
-            self.tally.principals.add(principal(&plain(arn)), 1);
+            let sketch = &mut self.tally.principals;
+            self.principals
+                .add(arn, |arn, count| sketch.add(principal(&plain(arn)), count));
+        }
+        if self.rows.all.len() >= MAX_ROWS {
+            self.settle();
         }
     }
 
-    fn is_selected(&self, record: &Record<'_>) -> bool {
-        self.selection.is_none_or(|selection| {
-            let names = &self.cell.names;
-            let time = text(record.get(Field::EventTime)).unwrap_or_default();
-            selection.wants_record(&names.account, &names.region, time.as_bytes())
-        })
+    fn is_selected(&self, record: &Record<'_>, cell: usize) -> bool {
+        let (Some(selection), Some(cell)) = (self.selection, self.cells.get(cell)) else {
+            return true;
+        };
+        let time = text(record.get(Field::EventTime)).unwrap_or_default();
+        selection.wants_record(&cell.names.account, &cell.names.region, time.as_bytes())
     }
 
-    /// Makes account and Region of the record the current ones.
+    /// What is only counted where it was asked for.
     #[inline]
-    fn enter_cell(&mut self, record: &Record<'_>) {
+    fn ask_further(&mut self, record: &Record<'_>, cell: usize) {
+        if self.loss.is_none() && self.talkers.is_none() {
+            return;
+        }
+        let Some(cell) = self.cells.get(cell) else {
+            return;
+        };
+        if let Some(loss) = &mut self.loss {
+            loss.record(record, &cell.names, &mut self.tally.lost);
+        }
+        if let Some(talkers) = &mut self.talkers {
+            talkers.record(record, &cell.names, &mut self.tally.talkers);
+        }
+    }
+
+    /// The number of the record's account and Region.
+    #[inline]
+    fn cell_of(&mut self, record: &Record<'_>) -> usize {
         let recipient = record.get(Field::RecipientAccountId);
         let owner = record.get(Field::AccountId);
         let region = record.get(Field::AwsRegion);
-        let cell = &self.cell;
-        let same = is_same(&cell.recipient, recipient)
+        if let Some(number) = self.cell
+            && let Some(cell) = self.cells.get(number)
+            && is_same(&cell.recipient, recipient)
             && is_same(&cell.region, region)
-            && is_same(&cell.owner, owner);
-        if !same {
-            self.change_cell(recipient, owner, region);
+            && is_same(&cell.owner, owner)
+        {
+            return number;
         }
+        let number = self.change_cell(recipient, owner, region);
+        self.cell = Some(number);
+        number
     }
 
-    fn change_cell(&mut self, recipient: &[u8], owner: &[u8], region: &[u8]) {
-        self.settle();
+    fn change_cell(&mut self, recipient: &[u8], owner: &[u8], region: &[u8]) -> usize {
+        let place = [self.place.account.as_bytes(), self.place.region.as_bytes()];
+        let values = [recipient, owner, region].into_iter().chain(place);
+        let fingerprint = Fingerprint::of(values);
+        if let Some(number) = self.cell_numbers.get(&fingerprint) {
+            return *number;
+        }
+        if self.cells.len() >= MAX_CELLS {
+            self.settle();
+            self.cells.clear();
+            self.cell_numbers.clear();
+        }
         let named = |written| text(written).filter(|text| !text.is_empty());
         let account = named(recipient).or_else(|| named(owner));
         let account = account.map_or_else(|| self.place.account.clone(), |a| a.into_owned());
         let name = named(region);
         let name = name.map_or_else(|| self.place.region.clone(), |r| r.into_owned());
-        self.cell = Cell {
+        self.cell_numbers.insert(fingerprint, self.cells.len());
+        self.cells.push(Cell {
             recipient: recipient.to_vec(),
             owner: owner.to_vec(),
             region: region.to_vec(),
@@ -233,54 +293,69 @@ impl<'e> Counter<'e> {
                 account,
                 region: name,
             },
-        };
+        });
+        self.cells.len() - 1
     }
 
     #[inline]
     fn class_of(&mut self, record: &Record<'_>) -> usize {
-        let mut hash = hash_of(record);
-        while let Some(number) = self.numbers.get(&hash) {
-            let class = self.classes.get(*number);
-            if class.is_some_and(|class| class.key.is_of(record)) {
-                return *number;
-            }
-            // Another class of the same hash, which hardly ever happens.
-            hash = hash.wrapping_add(1);
+        let fingerprint = Fingerprint::of_class(record);
+        match self.class_numbers.get(&fingerprint) {
+            Some(number) => *number,
+            None => self.new_class(record, fingerprint),
         }
-        self.new_class(record, hash)
     }
 
     #[cold]
-    fn new_class(&mut self, record: &Record<'_>, hash: u64) -> usize {
+    fn new_class(&mut self, record: &Record<'_>, fingerprint: Fingerprint) -> usize {
         if self.classes.len() >= MAX_CLASSES {
             self.settle();
             self.classes.clear();
-            self.numbers.clear();
+            self.class_numbers.clear();
         }
         let event = record.event();
         let verdict = self.engine.classify(&event);
         let number = self.classes.len();
-        let key = ClassKey::of(record);
-        self.classes.push(Class::new(key, &event, verdict));
-        self.numbers.insert(hash, number);
+        self.classes.push(Class::new(&event, verdict));
+        self.class_numbers.insert(fingerprint, number);
         number
     }
 
-    /// Adds the counts of the classes to the account and Region that they were counted in.
+    /// Adds what has been counted to the tally.
     fn settle(&mut self) {
-        if self.counted.is_empty() {
-            return;
-        }
-        let names = &self.cell.names;
-        let counted = std::mem::take(&mut self.counted);
-        for number in &counted {
-            if let Some(class) = self.classes.get_mut(*number) {
-                class.settle(&mut self.tally, names);
+        for row in std::mem::take(&mut self.rows.all) {
+            let class = self.classes.get_mut(row.class);
+            if let (Some(class), Some(cell)) = (class, self.cells.get(row.cell)) {
+                let counts = self.rows.counts.get(row.start..).unwrap_or_default();
+                class.settle(counts, &mut self.tally, &cell.names);
             }
         }
-        self.counted = counted;
-        self.counted.clear();
+        self.rows.counts.clear();
+        self.rows.numbers.clear();
+        let (resources, principals) = (&mut self.tally.resources, &mut self.tally.principals);
+        self.resources.drain(|arn, count| resources.add(arn, count));
+        self.principals
+            .drain(|arn, count| principals.add(principal(&plain(arn)), count));
     }
+}
+
+impl Rows {
+    /// Where the counts of a class in a cell begin.
+    fn start(&mut self, class: usize, cell: usize, width: usize) -> usize {
+        let start = self.counts.len();
+        let known = *self.numbers.entry((class, cell)).or_insert(start);
+        if known == start {
+            self.all.push(Row { class, cell, start });
+            self.counts.resize(start + width, 0);
+        }
+        known
+    }
+}
+
+/// The resource as it is counted: of an S3 object, the bucket. Nothing if there are escapes to be resolved first.
+fn resource(arn: &[u8], is_object: bool) -> Option<&[u8]> {
+    let counted = without_key(arn, is_object);
+    memchr::memchr(b'\\', counted).is_none().then_some(counted)
 }
 
 /// Of an object in S3, its bucket.
@@ -315,7 +390,7 @@ pub fn principal(arn: &[u8]) -> &[u8] {
 }
 
 impl Class {
-    fn new(key: ClassKey, event: &Event<'_>, verdict: Verdict) -> Self {
+    fn new(event: &Event<'_>, verdict: Verdict) -> Self {
         let owned = |text: &Option<Cow<str>>| text.as_deref().unwrap_or_default().to_owned();
         let (source, name): (String, String) =
             (owned(&event.event_source), owned(&event.event_name));
@@ -325,7 +400,6 @@ impl Class {
             .first()
             .and_then(|r| r.resource_type.as_deref());
         Self {
-            key,
             kind: if is_data {
                 resource_type(event).to_owned()
             } else {
@@ -338,33 +412,45 @@ impl Class {
             failed: event.error_code.is_some(),
             is_data,
             first_is_object: first == Some("AWS::S3::Object"),
-            count: 0,
-            hits: vec![0; verdict.sometimes.len()],
-            first_hits: vec![0; verdict.sometimes.len()],
+            last: None,
             verdict,
         }
     }
 
+    /// How many counts a row has.
     #[inline]
-    fn decide(&mut self, engine: &Engine, record: &Record<'_>) {
+    fn width(&self) -> usize {
+        1 + 2 * self.verdict.sometimes.len()
+    }
+
+    #[inline]
+    fn count(&self, engine: &Engine, record: &Record<'_>, counts: &mut [u64]) {
+        let Some((events, counts)) = counts.split_first_mut() else {
+            return;
+        };
+        *events += 1;
         let mut trail = None;
-        for (index, sometimes) in self.verdict.sometimes.iter().enumerate() {
+        let (counts, _) = counts.as_chunks_mut::<2>();
+        for (sometimes, [hits, first_hits]) in self.verdict.sometimes.iter().zip(counts) {
             if !engine.decide(sometimes, record) {
                 continue;
             }
-            self.hits[index] += 1;
+            *hits += 1;
             if !sometimes.settled && trail != Some(sometimes.id.trail) {
                 trail = Some(sometimes.id.trail);
-                self.first_hits[index] += 1;
+                *first_hits += 1;
             }
         }
     }
 
-    fn settle(&mut self, tally: &mut Tally, place: &Place) {
-        let count = std::mem::take(&mut self.count);
+    fn settle(&mut self, counts: &[u64], tally: &mut Tally, place: &Place) {
+        self.last = None;
+        let Some((&count, counts)) = counts.split_first() else {
+            return;
+        };
         let region = tally.region(&place.account, &place.region);
         let rows = region.events.entry(self.category.clone()).or_default();
-        let row = rows.entry((self.source.clone(), self.kind.clone()));
+        let row = rows.entry((self.source.clone(), with_address(&self.kind)));
         row.or_default().add(self.counts(count));
         let mut record = |trail, selector, count| {
             if count > 0 {
@@ -385,36 +471,30 @@ impl Class {
             }
             trail = Some(t);
         }
-        for (index, sometimes) in self.verdict.sometimes.iter().enumerate() {
+        let (counts, _) = counts.as_chunks::<2>();
+        for (sometimes, [hits, first_hits]) in self.verdict.sometimes.iter().zip(counts) {
             let id = sometimes.id;
-            record(
-                id.trail,
-                Some(id.selector),
-                std::mem::take(&mut self.hits[index]),
-            );
+            record(id.trail, Some(id.selector), *hits);
             if !sometimes.trail_always {
-                record(id.trail, None, self.first_hits[index]);
+                record(id.trail, None, *first_hits);
             }
         }
-        self.settle_own(region, count);
+        self.settle_own(region, count, counts);
         tally.calls.add(&self.call, count);
     }
 
     /// What the always-recording selectors count as their own is what those before them have left.
-    fn settle_own(&mut self, region: &mut RegionTally, count: u64) {
+    fn settle_own(&self, region: &mut RegionTally, count: u64, counts: &[[u64; 2]]) {
+        let sometimes = || self.verdict.sometimes.iter().zip(counts);
         for id in &self.verdict.own {
-            let before = self.verdict.sometimes.iter().zip(&self.first_hits);
-            let before = before.filter(|(sometimes, _)| sometimes.id.trail == id.trail);
-            let taken: u64 = before.map(|(_, hits)| hits).sum();
+            let before = sometimes().filter(|(sometimes, _)| sometimes.id.trail == id.trail);
+            let taken: u64 = before.map(|(_, [_, first])| first).sum();
             if count > taken {
                 *region.own.entry(*id).or_default() += count - taken;
             }
         }
-        for (sometimes, hits) in self.verdict.sometimes.iter().zip(&mut self.first_hits) {
-            let hits = std::mem::take(hits);
-            if hits > 0 {
-                *region.own.entry(sometimes.id).or_default() += hits;
-            }
+        for (sometimes, [_, first]) in sometimes().filter(|(_, [_, first])| *first > 0) {
+            *region.own.entry(sometimes.id).or_default() += first;
         }
     }
 
@@ -430,6 +510,14 @@ impl Class {
         }
         counts
     }
+}
+
+/// A text that has an address, be it empty: some processors take long to compare nothing at an address that is none,
+/// and this text is compared often.
+fn with_address(text: &str) -> String {
+    let mut owned = String::with_capacity(text.len().max(1));
+    owned.push_str(text);
+    owned
 }
 
 /// The resource type that a data event is counted under: the first one that is not merely the container of another.

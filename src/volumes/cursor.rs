@@ -1,7 +1,9 @@
 //! Steps over JSON text by its masks.
 
+use fearless_simd::prelude::*;
+
 use super::keys::{self, Keys, Number};
-use super::masks::{BLOCK, Masks};
+use super::masks::{container_end, load, string_end, string_within};
 use super::record::{Field, ResourceSpans, Span, Spans};
 
 /// Why a step was not taken.
@@ -15,18 +17,18 @@ pub enum Stop {
 
 type Step<T> = Result<T, Stop>;
 
-/// A piece of text with its masks.
+/// A piece of text, and the vectors to look at it with.
 #[derive(Clone, Copy)]
-pub struct Cursor<'b> {
+pub struct Cursor<'b, V> {
+    simd: V,
     bytes: &'b [u8],
-    masks: &'b Masks,
     last: bool,
 }
 
-impl<'b> Cursor<'b> {
+impl<'b, V: Simd> Cursor<'b, V> {
     /// `last`: nothing follows these bytes.
-    pub fn new(bytes: &'b [u8], masks: &'b Masks, last: bool) -> Self {
-        Self { bytes, masks, last }
+    pub fn new(simd: V, bytes: &'b [u8], last: bool) -> Self {
+        Self { simd, bytes, last }
     }
 
     pub fn bytes(&self) -> &'b [u8] {
@@ -37,17 +39,17 @@ impl<'b> Cursor<'b> {
         self.last
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn byte(&self, at: usize) -> Option<u8> {
         self.bytes.get(at).copied()
     }
 
-    #[inline]
+    #[inline(always)]
     fn need(&self, at: usize) -> Step<u8> {
         self.byte(at).ok_or(Stop::Ends)
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn skip_space(&self, mut at: usize) -> usize {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.byte(at) {
             at += 1;
@@ -55,62 +57,21 @@ impl<'b> Cursor<'b> {
         at
     }
 
-    /// Whether there is nothing but zeros from here on, as some tools leave behind.
-    pub fn is_padding(&self, at: usize) -> bool {
+    /// Behind the zeros that some tools leave between and behind documents.
+    pub fn skip_padding(&self, at: usize) -> usize {
         let rest = self.bytes.get(at..).unwrap_or_default();
-        rest.iter().all(|byte| *byte == 0)
+        let length = rest.iter().position(|byte| *byte != 0);
+        at + length.unwrap_or(rest.len())
     }
 
     /// The closing quote of a string, from behind its opening one.
-    #[inline]
-    fn string(&self, mut at: usize) -> Step<usize> {
-        loop {
-            let quotes = self.masks.quotes_from(at);
-            if quotes != 0 {
-                return Ok(at + quotes.trailing_zeros() as usize);
-            }
-            at += BLOCK;
-            if at >= self.bytes.len() {
-                return Err(Stop::Ends);
-            }
-        }
-    }
-
-    /// The place behind the bracket that closes the one at `at`.
-    #[inline]
-    fn container(&self, at: usize) -> Step<usize> {
-        // Most containers hold no other ones.
-        let inside = self.masks.brackets_from(at + 1);
-        let first = inside.closing & inside.closing.wrapping_neg();
-        if first != 0 && inside.opening & (first - 1) == 0 {
-            return Ok(at + 2 + first.trailing_zeros() as usize);
-        }
-        self.nested(at)
-    }
-
-    #[inline]
-    fn nested(&self, at: usize) -> Step<usize> {
-        let mut block = at / BLOCK;
-        let mut depth = 0;
-        let mut from = u64::MAX << (at % BLOCK);
-        loop {
-            let brackets = self.masks.brackets(block).ok_or(Stop::Ends)?;
-            let mut left = (brackets.opening | brackets.closing) & from;
-            while left != 0 {
-                let bit = left & left.wrapping_neg();
-                depth += if brackets.opening & bit != 0 { 1 } else { -1 };
-                if depth == 0 {
-                    return Ok(block * BLOCK + bit.trailing_zeros() as usize + 1);
-                }
-                left ^= bit;
-            }
-            from = u64::MAX;
-            block += 1;
-        }
+    #[inline(always)]
+    fn string(&self, at: usize) -> Step<usize> {
+        string_end(self.simd, self.bytes, at).ok_or(Stop::Ends)
     }
 
     /// The end of a number, `true`, `false` or `null`.
-    #[inline]
+    #[inline(always)]
     fn literal(&self, at: usize) -> Step<usize> {
         let length = match self.bytes.get(at..).and_then(<[u8]>::first_chunk::<4>) {
             Some(b"true" | b"null") => 4,
@@ -123,6 +84,8 @@ impl<'b> Cursor<'b> {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn number(&self, at: usize) -> Step<usize> {
         let rest = self.bytes.get(at..).unwrap_or_default();
         let ends = |byte: &u8| b",:{}[]\" \n\r\t".contains(byte);
@@ -141,77 +104,88 @@ impl<'b> Cursor<'b> {
     }
 
     /// The end of a value.
-    #[inline]
+    #[inline(always)]
     pub fn value(&self, at: usize) -> Step<usize> {
         match self.need(at)? {
             b'"' => Ok(self.string(at + 1)? + 1),
-            b'{' | b'[' => self.container(at),
+            b'{' | b'[' => container_end(self.simd, self.bytes, at + 1).ok_or(Stop::Ends),
             _ => self.literal(at),
         }
     }
 
-    /// Where the value of a key is, from the key's closing quote.
-    #[inline]
-    fn behind_key(&self, end: usize) -> Step<usize> {
+    /// The key at `at`, and where its value is.
+    pub fn key(&self, at: usize) -> Step<(&'b [u8], usize)> {
+        if self.need(at)? != b'"' {
+            return Err(Stop::Broken(at));
+        }
+        let end = self.string(at + 1)?;
+        let key = self.bytes.get(at + 1..end).unwrap_or_default();
         let colon = self.skip_space(end + 1);
         if self.need(colon)? != b':' {
             return Err(Stop::Broken(colon));
         }
-        Ok(self.skip_space(colon + 1))
+        Ok((key, self.skip_space(colon + 1)))
     }
 
-    /// The key at `at`, and where its value is.
-    pub fn key(&self, at: usize) -> Step<(Field, usize)> {
-        let end = self.string(at + 1)?;
-        let key = self.bytes.get(at + 1..end).unwrap_or_default();
-        Ok((Field::of(key), self.behind_key(end)?))
-    }
-
-    /// The same, where the key before it is known.
-    #[inline]
-    fn key_after(&self, last: &mut Number, at: usize, keys: &mut Keys) -> Step<(Field, usize)> {
-        if self.need(at)? != b'"' {
-            return Err(Stop::Broken(at));
+    /// The member at `at`, which is behind the opening bracket or another member, and where its value is; or where the
+    /// object ends.
+    #[cold]
+    #[inline(never)]
+    fn unknown_member(
+        &self,
+        at: usize,
+        first: bool,
+        last: Number,
+        keys: &mut Keys,
+    ) -> Step<(Option<Number>, usize)> {
+        let mut start = self.skip_space(at);
+        match self.need(start)? {
+            b'}' => return Ok((None, start + 1)),
+            b',' if !first => start = self.skip_space(start + 1),
+            _ if first => {}
+            _ => return Err(Stop::Broken(start)),
         }
-        let text = self.bytes.get(at + 1..).unwrap_or_default();
-        let (field, end) = match keys.guess(last, text) {
-            Some((field, length)) => (field, at + 1 + length),
-            None => {
-                let end = self.string(at + 1)?;
-                let key = self.bytes.get(at + 1..end).unwrap_or_default();
-                (keys.learn(last, key), end)
-            }
-        };
-        Ok((field, self.behind_key(end)?))
+        let (key, value) = self.key(start)?;
+        let written = self.bytes.get(at..value).unwrap_or_default();
+        Ok((Some(keys.learn(last, written, key)), value))
     }
 
     /// Calls `member` with each field and the place of its value; it returns the value's end.
-    #[inline]
+    #[inline(always)]
     fn members(
         &self,
-        at: usize,
+        open: usize,
         mut last: Number,
         keys: &mut Keys,
-        mut member: impl FnMut(&mut Keys, Field, usize) -> Step<usize>,
+        mut member: impl FnMut(&mut Keys, Field, usize, Option<usize>) -> Step<usize>,
     ) -> Step<usize> {
-        let mut at = self.skip_space(at + 1);
-        if self.need(at)? == b'}' {
-            return Ok(at + 1);
-        }
-        loop {
-            let (field, value) = self.key_after(&mut last, at, keys)?;
-            at = self.skip_space(member(keys, field, value)?);
-            match self.need(at)? {
-                b',' => at = self.skip_space(at + 1),
-                b'}' => return Ok(at + 1),
-                _ => return Err(Stop::Broken(at)),
+        let mut at = open + 1;
+        while self.byte(at) != Some(b'}') {
+            let block = load(self.simd, self.bytes, at);
+            if let Some((number, key)) = keys.guess(self.simd, last, block) {
+                last = number;
+                let (field, value) = (key.field, at + key.length);
+                let end = string_within(self.simd, block, key.length).map(|end| at + end);
+                at = match end {
+                    Some(end) => member(keys, field, value, Some(end))?,
+                    None => member(keys, field, self.skip_space(value), None)?,
+                };
+            } else {
+                match self.unknown_member(at, at == open + 1, last, keys)? {
+                    (Some(number), value) => {
+                        last = number;
+                        at = member(keys, keys.field(last), value, None)?;
+                    }
+                    (None, end) => return Ok(end),
+                }
             }
         }
+        Ok(at + 1)
     }
 
     /// Fills in the members of the object at `at`, and says where it ends. With `lists`, a list of records ends the
     /// walk: then its field is returned, and the place behind its bracket.
-    #[inline]
+    #[inline(always)]
     pub fn object(
         &self,
         start: usize,
@@ -221,22 +195,29 @@ impl<'b> Cursor<'b> {
     ) -> Step<(Option<Field>, usize)> {
         spans.clear();
         let mut list = None;
-        let end = self.members(start, keys::RECORD, keys, |keys, field, value| {
-            let end = match field {
-                Field::Resources => self.resources(value, spans, keys)?,
-                Field::UserIdentity => self.user_identity(value, spans, keys)?,
-                Field::Records | Field::Events | Field::LogEvents
-                    if lists && self.byte(value) == Some(b'[') =>
-                {
-                    list = Some((field, value + 1));
-                    // Any stop ends the walk.
-                    return Err(Stop::Ends);
-                }
-                _ => self.value(value)?,
-            };
-            spans.set(field, Span::new(value, end));
-            Ok(end)
-        });
+        let end = self.members(
+            start,
+            keys::RECORD,
+            keys,
+            #[inline(always)]
+            |keys, field, value, end| {
+                let end = match field {
+                    _ if end.is_some() => end.unwrap_or_default(),
+                    Field::Resources => self.resources(value, spans, keys)?,
+                    Field::UserIdentity => self.user_identity(value, spans, keys)?,
+                    Field::Records | Field::Events | Field::LogEvents
+                        if lists && self.byte(value) == Some(b'[') =>
+                    {
+                        list = Some((field, value + 1));
+                        // Any stop ends the walk.
+                        return Err(Stop::Ends);
+                    }
+                    _ => self.value(value)?,
+                };
+                spans.set(field, Span::new(value, end));
+                Ok(end)
+            },
+        );
         if let Some((field, inside)) = list {
             return Ok((Some(field), inside));
         }
@@ -245,22 +226,50 @@ impl<'b> Cursor<'b> {
         Ok((None, end))
     }
 
-    #[inline]
+    #[inline(always)]
     fn user_identity(&self, at: usize, spans: &mut Spans, keys: &mut Keys) -> Step<usize> {
         spans.user_arn = Span::default();
         if self.need(at)? != b'{' {
             return self.value(at);
         }
-        self.members(at, keys::USER_IDENTITY, keys, |_, field, value| {
-            let end = self.value(value)?;
-            if field == Field::Arn {
-                spans.user_arn = Span::new(value, end);
-            }
-            Ok(end)
-        })
+        if let Some((end, arn)) = keys.identities.find(self.bytes, at) {
+            spans.user_arn = arn;
+            return Ok(end);
+        }
+        self.new_identity(at, spans, keys)
     }
 
-    #[inline]
+    #[inline(never)]
+    fn new_identity(&self, at: usize, spans: &mut Spans, keys: &mut Keys) -> Step<usize> {
+        let mut arn = None;
+        let end = self.simd.vectorize(
+            #[inline(always)]
+            || {
+                self.members(
+                    at,
+                    keys::USER_IDENTITY,
+                    keys,
+                    #[inline(always)]
+                    |_, field, value, end| {
+                        let end = match end {
+                            Some(end) => end,
+                            None => self.value(value)?,
+                        };
+                        if field == Field::Arn {
+                            arn = Some(Span::new(value, end));
+                        }
+                        Ok(end)
+                    },
+                )
+            },
+        )?;
+        spans.user_arn = arn.unwrap_or_default();
+        let own = arn.map(|arn| arn.back(at));
+        keys.identities.remember(self.bytes, at, end, own);
+        Ok(end)
+    }
+
+    #[inline(always)]
     fn resources(&self, at: usize, spans: &mut Spans, keys: &mut Keys) -> Step<usize> {
         spans.resources.clear();
         if self.need(at)? != b'[' {
@@ -284,20 +293,29 @@ impl<'b> Cursor<'b> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn resource(&self, at: usize, spans: &mut Spans, keys: &mut Keys) -> Step<usize> {
         let mut resource = ResourceSpans::default();
-        let end = self.members(at, keys::RESOURCE, keys, |_, field, value| {
-            let end = self.value(value)?;
-            let span = Span::new(value, end);
-            match field {
-                Field::ResourceArn => resource.arn = span,
-                Field::ArnPrefix => resource.arn_prefix = span,
-                Field::Type => resource.kind = span,
-                _ => {}
-            }
-            Ok(end)
-        })?;
+        let end = self.members(
+            at,
+            keys::RESOURCE,
+            keys,
+            #[inline(always)]
+            |_, field, value, end| {
+                let end = match end {
+                    Some(end) => end,
+                    None => self.value(value)?,
+                };
+                let span = Span::new(value, end);
+                match field {
+                    Field::ResourceArn => resource.arn = span,
+                    Field::ArnPrefix => resource.arn_prefix = span,
+                    Field::Type => resource.kind = span,
+                    _ => {}
+                }
+                Ok(end)
+            },
+        )?;
         spans.resources.push(resource);
         Ok(end)
     }

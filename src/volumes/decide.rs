@@ -1,10 +1,6 @@
 //! Which trails record a record, each in its accounts and Regions.
 
-use std::collections::HashMap;
-
-use foldhash::fast::FixedState;
-
-use super::class_key::{ClassKey, hash_of};
+use super::class_key::{ByFingerprint, Fingerprint};
 use super::count::Place;
 use super::engine::{Engine, Verdict};
 use super::record::Record;
@@ -65,7 +61,7 @@ impl Trails {
 /// Decides over records, for one thread.
 pub struct Decider<'e> {
     trails: &'e Trails,
-    classes: HashMap<u64, Vec<(ClassKey, Verdict)>, FixedState>,
+    classes: ByFingerprint<Verdict>,
     place: Place,
     /// Of each trail: whether it covers the place.
     covers: Vec<bool>,
@@ -77,7 +73,7 @@ impl<'e> Decider<'e> {
     pub fn new(trails: &'e Trails) -> Self {
         Self {
             trails,
-            classes: HashMap::default(),
+            classes: ByFingerprint::default(),
             covers: covers(trails, &Place::default()),
             place: Place::default(),
             records: vec![false; trails.len()],
@@ -116,14 +112,9 @@ impl<'e> Decider<'e> {
         if self.classes.len() >= MAX_CLASSES {
             self.classes.clear();
         }
-        let alike = self.classes.entry(hash_of(record)).or_default();
-        let known = alike.iter().position(|(key, _)| key.is_of(record));
-        let index = known.unwrap_or_else(|| {
-            let verdict = self.trails.engine.classify(&record.event());
-            alike.push((ClassKey::of(record), verdict));
-            alike.len() - 1
-        });
-        &alike[index].1
+        let engine = &self.trails.engine;
+        let verdict = self.classes.entry(Fingerprint::of_class(record));
+        verdict.or_insert_with(|| engine.classify(&record.event()))
     }
 }
 

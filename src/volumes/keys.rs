@@ -1,15 +1,17 @@
 //! Which member a key names, guessed from the key before it.
 //!
 //! Records of one kind have the same members in the same order, so the key that followed last time mostly follows
-//! again. A guess is one comparison of 32 bytes, where finding the key's end and looking it up take several times as
-//! long; a wrong guess costs that comparison and nothing else.
+//! again. A guess is one comparison of 64 bytes, from the comma before the key to what separates it from its value;
+//! finding these ends and looking the key up take several times as long.
 
 use std::collections::HashMap;
 
+use fearless_simd::{prelude::*, u8x64};
+
+use super::identity::Identities;
+use super::masks::BLOCK;
 use super::record::Field;
 
-/// The longest text of a key, with its closing quote, that is guessed.
-const LENGTH: usize = 32;
 /// Keys that are remembered; random keys must not fill the memory.
 const MAX_KEYS: usize = 512;
 /// Keys that are tried as the next one.
@@ -23,34 +25,38 @@ pub struct Number(u16);
 pub const RECORD: Number = Number(0);
 pub const USER_IDENTITY: Number = Number(1);
 pub const RESOURCE: Number = Number(2);
+/// The last key that is not remembered.
+const OTHER: Number = Number(3);
 
 /// The keys that have been seen.
 pub struct Keys {
+    pub identities: Identities,
     known: Vec<Key>,
     numbers: HashMap<Box<[u8]>, u16, foldhash::fast::FixedState>,
 }
 
 #[derive(Clone, Copy)]
-struct Key {
-    text: [u128; 2],
-    mask: [u128; 2],
-    length: usize,
-    field: Field,
+#[repr(align(64))]
+pub struct Key {
+    text: [u8; BLOCK],
+    /// One bit for each byte of the text.
+    mask: u64,
+    pub length: usize,
+    pub field: Field,
     /// What followed last, and before that.
     next: [u16; FOLLOWERS],
 }
 
 impl Key {
     fn new(written: &[u8], field: Field) -> Self {
-        let mut text = [0; LENGTH];
-        let mut mask = [0; LENGTH];
-        for (at, byte) in written.iter().chain(b"\"").enumerate().take(LENGTH) {
-            text[at] = *byte;
-            mask[at] = 0xff;
+        // The rest is never compared.
+        let mut text = [0; BLOCK];
+        for (own, byte) in text.iter_mut().zip(written) {
+            *own = *byte;
         }
         Self {
-            text: halves(&text),
-            mask: halves(&mask),
+            text,
+            mask: u64::MAX >> (BLOCK - written.len().clamp(1, BLOCK)),
             length: written.len(),
             field,
             next: [0; FOLLOWERS],
@@ -58,59 +64,74 @@ impl Key {
     }
 }
 
-#[inline]
-fn halves(bytes: &[u8; LENGTH]) -> [u128; 2] {
-    let (halves, _) = bytes.as_chunks::<16>();
-    match halves {
-        [low, high] => [u128::from_le_bytes(*low), u128::from_le_bytes(*high)],
-        _ => [0; 2],
-    }
-}
-
 impl Default for Keys {
     fn default() -> Self {
-        // Beginnings look like the empty key, which is harmless where one of them is guessed.
+        // Those that are no keys look like the end of an object, where no key is guessed.
         Self {
-            known: vec![Key::new(b"", Field::Other); 3],
+            identities: Identities::default(),
+            known: vec![Key::new(b"}", Field::Other); 4],
             numbers: HashMap::default(),
         }
     }
 }
 
 impl Keys {
-    /// The key at the start of `text`, behind its opening quote, and its length, if it is one that was guessed.
-    #[inline]
-    pub fn guess(&self, last: &mut Number, text: &[u8]) -> Option<(Field, usize)> {
-        let [low, high] = halves(text.first_chunk::<LENGTH>()?);
+    #[inline(always)]
+    pub fn field(&self, number: Number) -> Field {
+        let key = self.known.get(usize::from(number.0));
+        key.map_or(Field::Other, |key| key.field)
+    }
+
+    /// The key that begins a block, with all that separates it from the values before and behind it, if it is one that
+    /// was guessed.
+    #[inline(always)]
+    pub fn guess<S: Simd>(
+        &mut self,
+        simd: S,
+        last: Number,
+        block: u8x64<S>,
+    ) -> Option<(Number, &Key)> {
         let next = self.known.get(usize::from(last.0))?.next;
-        for number in next {
+        for (index, number) in next.into_iter().enumerate() {
             let key = self.known.get(usize::from(number))?;
-            let differs = (low ^ key.text[0]) & key.mask[0] | (high ^ key.text[1]) & key.mask[1];
-            if differs == 0 {
-                *last = Number(number);
-                return Some((key.field, key.length));
+            let same = block.simd_eq(u8x64::from_slice(simd, &key.text));
+            if !same.to_bitmask() & key.mask == 0 {
+                if index > 0 {
+                    self.prefer(last, index);
+                }
+                return Some((Number(number), self.known.get(usize::from(number))?));
             }
         }
         None
     }
 
-    /// The field of a key that was not guessed.
+    /// The most frequent ones come to the front.
+    #[inline(always)]
+    fn prefer(&mut self, last: Number, index: usize) {
+        if let Some(before) = self.known.get_mut(usize::from(last.0)) {
+            before.next.swap(index, index - 1);
+        }
+    }
+
+    /// Takes note of a key that was not guessed; `written` is the key with what is around it.
     #[cold]
-    pub fn learn(&mut self, last: &mut Number, written: &[u8]) -> Field {
-        let Some(number) = self.number(written) else {
-            return Field::of(written);
+    #[inline(never)]
+    pub fn learn(&mut self, last: Number, written: &[u8], key: &[u8]) -> Number {
+        let Some(number) = self.number(written, key) else {
+            if let Some(other) = self.known.get_mut(usize::from(OTHER.0)) {
+                other.field = Field::of(key);
+            }
+            return OTHER;
         };
         if let Some(before) = self.known.get_mut(usize::from(last.0)) {
             before.next.rotate_right(1);
             before.next[0] = number;
         }
-        *last = Number(number);
-        let key = self.known.get(usize::from(number));
-        key.map_or(Field::Other, |key| key.field)
+        Number(number)
     }
 
-    fn number(&mut self, written: &[u8]) -> Option<u16> {
-        if written.len() >= LENGTH {
+    fn number(&mut self, written: &[u8], key: &[u8]) -> Option<u16> {
+        if written.len() > BLOCK {
             return None;
         }
         if let Some(number) = self.numbers.get(written) {
@@ -120,7 +141,7 @@ impl Keys {
         if self.known.len() >= MAX_KEYS {
             return None;
         }
-        self.known.push(Key::new(written, Field::of(written)));
+        self.known.push(Key::new(written, Field::of(key)));
         self.numbers.insert(written.into(), number);
         Some(number)
     }

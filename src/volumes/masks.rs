@@ -1,27 +1,20 @@
-//! Where the structure of JSON text is: one bit for each byte, 64 bytes at a time.
+//! Where strings and containers end, found 64 bytes at a time: one bit for each byte.
 //!
-//! A scanner that knows the quotes and the brackets outside of strings need not look at most bytes of a record. The
-//! method is that of <https://arxiv.org/abs/1902.08318>, section 3.1. The comparisons use the widest vectors that the
-//! processor has; without any they still are plain code.
+//! A scanner that knows the quotes, and the brackets outside of strings, need not look at most bytes of a record. The
+//! method is that of <https://arxiv.org/abs/1902.08318>, section 3.1, but only for the text that is to be skipped. The
+//! comparisons use the widest vectors that the processor has; without any they still are plain code.
 
-use fearless_simd::{Level, dispatch, prelude::*, u8x64};
+use fearless_simd::{prelude::*, u8x64};
 
-/// Bytes that one word of a mask stands for.
+/// Bytes that one mask stands for.
 pub const BLOCK: usize = 64;
 const ODD_BITS: u64 = 0xAAAA_AAAA_AAAA_AAAA;
 
-/// The quotes and brackets of a piece of JSON text that starts outside of strings.
-#[derive(Debug, Default)]
-pub struct Masks {
-    quotes: Vec<u64>,
-    brackets: Vec<Brackets>,
-}
-
 /// The brackets of a block that are outside of strings, square and curly ones alike.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Brackets {
-    pub opening: u64,
-    pub closing: u64,
+#[derive(Clone, Copy)]
+struct Brackets {
+    opening: u64,
+    closing: u64,
 }
 
 /// What one block hands on to the next.
@@ -33,103 +26,119 @@ struct Carry {
     escaped: u64,
 }
 
-/// The bytes of a block that have a meaning, wherever they are.
-struct Marks {
-    quotes: u64,
-    backslashes: u64,
-    opening: u64,
-    closing: u64,
+/// The closing quote of a string, from behind its opening one.
+#[inline(always)]
+pub fn string_end<S: Simd>(simd: S, bytes: &[u8], at: usize) -> Option<usize> {
+    let block = load(simd, bytes, at);
+    let quotes = equal(simd, block, b'"');
+    let as_far_as_quote = quotes ^ quotes.wrapping_sub(1);
+    if quotes != 0 && equal(simd, block, b'\\') & as_far_as_quote == 0 {
+        return Some(at + quotes.trailing_zeros() as usize);
+    }
+    long_string_end(simd, bytes, at)
 }
 
-impl Masks {
-    /// Computes the masks of `bytes` in place of the former ones.
-    pub fn fill(&mut self, level: Level, bytes: &[u8]) {
-        self.quotes.clear();
-        self.brackets.clear();
-        dispatch!(level, simd => fill(simd, bytes, &mut self.quotes, &mut self.brackets));
-        // So that the last block has a next one.
-        self.quotes.push(0);
-        self.brackets.push(Brackets::default());
-    }
+/// The end of a string in a block
+#[inline(always)]
+pub fn string_within<S: Simd>(simd: S, block: u8x64<S>, from: usize) -> Option<usize> {
+    let quotes = equal(simd, block, b'"') >> (from % BLOCK);
+    let backslashes = equal(simd, block, b'\\') >> (from % BLOCK);
+    let inside = quotes & quotes.wrapping_sub(1);
+    let upto = inside ^ inside.wrapping_sub(1);
+    (quotes & 1 == 1 && inside != 0 && backslashes & upto == 0)
+        .then(|| from + inside.trailing_zeros() as usize + 1)
+}
 
-    /// The quotes of the 64 bytes from `at` on, except escaped ones; the lowest bit is the byte at `at`.
-    #[inline(always)]
-    pub fn quotes_from(&self, at: usize) -> u64 {
-        let (block, bit) = (at / BLOCK, at % BLOCK);
-        let here = self.quotes.get(block).copied().unwrap_or_default() >> bit;
-        let next = self.quotes.get(block + 1).copied().unwrap_or_default();
-        // Two shifts, because a shift by 64 is not one.
-        here | (next << 1 << (BLOCK - 1 - bit))
-    }
-
-    /// The brackets of the 64 bytes from `at` on.
-    #[inline(always)]
-    pub fn brackets_from(&self, at: usize) -> Brackets {
-        let (block, bit) = (at / BLOCK, at % BLOCK);
-        let here = self.brackets(block).unwrap_or_default();
-        let next = self.brackets(block + 1).unwrap_or_default();
-        let joined = |here: u64, next: u64| here >> bit | (next << 1 << (BLOCK - 1 - bit));
-        Brackets {
-            opening: joined(here.opening, next.opening),
-            closing: joined(here.closing, next.closing),
+/// The same where there are escapes, or more than a block.
+#[inline(always)]
+fn long_string_end<S: Simd>(simd: S, bytes: &[u8], mut at: usize) -> Option<usize> {
+    let mut carry = 0;
+    while at < bytes.len() {
+        let block = load(simd, bytes, at);
+        let escaped = escaped(equal(simd, block, b'\\'), &mut carry);
+        let quotes = equal(simd, block, b'"') & !escaped;
+        if quotes != 0 {
+            return Some(at + quotes.trailing_zeros() as usize);
         }
+        at += BLOCK;
     }
-
-    #[inline(always)]
-    pub fn brackets(&self, block: usize) -> Option<Brackets> {
-        self.brackets.get(block).copied()
-    }
+    None
 }
 
+/// The place behind the bracket that closes the one before `at`.
 #[inline(always)]
-fn fill<S: Simd>(simd: S, bytes: &[u8], quotes: &mut Vec<u64>, brackets: &mut Vec<Brackets>) {
-    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+pub fn container_end<S: Simd>(simd: S, bytes: &[u8], mut at: usize) -> Option<usize> {
     let mut carry = Carry::default();
-    quotes.reserve(blocks.len() + 2);
-    brackets.reserve(blocks.len() + 2);
-    let all = blocks.iter().map(|block| {
-        let (quotes, brackets) = structure(marks(simd, block), &mut carry);
-        (quotes, brackets)
-    });
-    for (quote, bracket) in all {
-        quotes.push(quote);
-        brackets.push(bracket);
+    let mut depth = 1;
+    while at < bytes.len() {
+        let brackets = brackets(simd, load(simd, bytes, at), &mut carry);
+        match brackets.close(depth) {
+            Ok(index) => return Some(at + index + 1),
+            Err(deeper) => depth = deeper,
+        }
+        at += BLOCK;
     }
-    if !rest.is_empty() {
-        let mut block = [b' '; BLOCK];
-        block[..rest.len()].copy_from_slice(rest);
-        let (quote, bracket) = structure(marks(simd, &block), &mut carry);
-        quotes.push(quote);
-        brackets.push(bracket);
+    None
+}
+
+impl Brackets {
+    /// Where `depth` containers are closed, or how many are open at the end.
+    #[inline(always)]
+    fn close(self, depth: u32) -> Result<usize, u32> {
+        let mut left = self.closing;
+        let mut closed = 0;
+        // As long as more are open than the block closes, their number is all that matters.
+        if left.count_ones() >= depth {
+            while left != 0 {
+                closed += 1;
+                let before = (left & left.wrapping_neg()) - 1;
+                if depth + (self.opening & before).count_ones() == closed {
+                    return Ok(left.trailing_zeros() as usize);
+                }
+                left &= left - 1;
+            }
+        }
+        Err(depth + self.opening.count_ones() - self.closing.count_ones())
     }
 }
 
+/// The block at `at`; behind the end there are spaces.
 #[inline(always)]
-fn marks<S: Simd>(simd: S, block: &[u8; BLOCK]) -> Marks {
-    let bytes = u8x64::from_slice(simd, block);
-    let equal = |byte: u8| bytes.simd_eq(u8x64::splat(simd, byte)).to_bitmask();
-    // Curly and square brackets differ in this bit alone.
-    let folded = bytes | u8x64::splat(simd, b'{' ^ b'[');
-    let folded_equal = |byte: u8| folded.simd_eq(u8x64::splat(simd, byte)).to_bitmask();
-    Marks {
-        quotes: equal(b'"'),
-        backslashes: equal(b'\\'),
-        opening: folded_equal(b'{'),
-        closing: folded_equal(b'}'),
+pub fn load<S: Simd>(simd: S, bytes: &[u8], at: usize) -> u8x64<S> {
+    let rest = bytes.get(at..).unwrap_or_default();
+    match rest.first_chunk::<BLOCK>() {
+        Some(block) => u8x64::from_slice(simd, block),
+        None => u8x64::from_slice(simd, &padded(rest)),
     }
 }
 
-/// The quotes that are not escaped, and the brackets outside of strings.
+#[cold]
+#[inline(never)]
+fn padded(rest: &[u8]) -> [u8; BLOCK] {
+    let mut block = [b' '; BLOCK];
+    for (padded, byte) in block.iter_mut().zip(rest) {
+        *padded = *byte;
+    }
+    block
+}
+
 #[inline(always)]
-fn structure(marks: Marks, carry: &mut Carry) -> (u64, Brackets) {
-    let quotes = marks.quotes & !escaped(marks.backslashes, &mut carry.escaped);
+fn equal<S: Simd>(simd: S, block: u8x64<S>, byte: u8) -> u64 {
+    block.simd_eq(u8x64::splat(simd, byte)).to_bitmask()
+}
+
+#[inline(always)]
+fn brackets<S: Simd>(simd: S, block: u8x64<S>, carry: &mut Carry) -> Brackets {
+    let escaped = escaped(equal(simd, block, b'\\'), &mut carry.escaped);
+    let quotes = equal(simd, block, b'"') & !escaped;
     let in_string = parity(quotes) ^ carry.in_string;
     carry.in_string = 0u64.wrapping_sub(in_string >> 63);
-    let brackets = Brackets {
-        opening: marks.opening & !in_string,
-        closing: marks.closing & !in_string,
-    };
-    (quotes, brackets)
+    // Curly and square brackets differ in this bit alone.
+    let folded = block | u8x64::splat(simd, b'{' ^ b'[');
+    Brackets {
+        opening: equal(simd, folded, b'{') & !in_string,
+        closing: equal(simd, folded, b'}') & !in_string,
+    }
 }
 
 /// The bytes that a backslash escapes: every second one of a run of backslashes, and what follows an odd run.
@@ -157,43 +166,53 @@ fn parity(mut bits: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use fearless_simd::{Level, dispatch};
     use proptest::prelude::*;
 
     use super::*;
 
     /// Byte by byte, as one would write it without any idea of speed.
-    fn slow(bytes: &[u8]) -> (Vec<bool>, Vec<u8>) {
-        let (mut in_string, mut escaped) = (false, false);
-        let (mut quotes, mut brackets) = (Vec::new(), Vec::new());
-        for &byte in bytes {
-            let quote = byte == b'"' && !escaped;
-            in_string ^= quote;
-            escaped = byte == b'\\' && !escaped;
-            quotes.push(quote);
-            let structural = !in_string && b"[]{}".contains(&byte);
-            brackets.push(if structural { byte } else { 0 });
+    fn slow_string_end(bytes: &[u8], at: usize) -> Option<usize> {
+        let mut escaped = false;
+        for (index, byte) in bytes.iter().enumerate().skip(at) {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => return Some(index),
+                _ => {}
+            }
         }
-        (quotes, brackets)
+        None
+    }
+
+    fn slow_container_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+        let mut depth = 1;
+        while depth > 0 {
+            match bytes.get(at)? {
+                b'"' => at = slow_string_end(bytes, at + 1)?,
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                // Outside of strings a backslash is no JSON, but it escapes a quote all the same.
+                b'\\' if matches!(bytes.get(at + 1), Some(b'\\' | b'"')) => at += 1,
+                _ => {}
+            }
+            at += 1;
+        }
+        Some(at)
     }
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn masks_are_those_of_a_walk_byte_by_byte(
-            bytes in proptest::collection::vec(prop::sample::select(&b"\\\\\\\"\"{}[]a ,"[..]), 0..400),
+        fn ends_are_those_of_a_walk_byte_by_byte(
+            bytes in proptest::collection::vec(prop::sample::select(&b"\\\\\\\"\"{}[]a ,aaaaaaaaaaaaaaaa"[..]), 0..400),
         ) {
-            let mut masks = Masks::default();
-            masks.fill(Level::new(), &bytes);
-            let (quotes, brackets) = slow(&bytes);
             for at in 0..bytes.len() {
-                prop_assert_eq!(masks.quotes_from(at) & 1 == 1, quotes[at], "quote at {}", at);
-                let later = quotes[at..].iter().take(64).position(|q| *q).unwrap_or(64);
-                prop_assert_eq!(masks.quotes_from(at).trailing_zeros() as usize, later);
-                let block = masks.brackets(at / BLOCK).unwrap_or_default();
-                let bit = 1 << (at % BLOCK);
-                prop_assert_eq!(block.opening & bit != 0, b"{[".contains(&brackets[at]));
-                prop_assert_eq!(block.closing & bit != 0, b"}]".contains(&brackets[at]));
+                let string = dispatch!(Level::new(), simd => string_end(simd, &bytes, at));
+                prop_assert_eq!(string, slow_string_end(&bytes, at), "string from {}", at);
+                let container = dispatch!(Level::new(), simd => container_end(simd, &bytes, at));
+                prop_assert_eq!(container, slow_container_end(&bytes, at), "container from {}", at);
             }
         }
     }

@@ -11,6 +11,7 @@ mod decide;
 mod dedupe;
 mod engine;
 mod gzip;
+mod identity;
 mod keys;
 mod loss;
 mod masks;

@@ -6,15 +6,12 @@
 
 use std::fmt;
 
-use fearless_simd::Level;
+use fearless_simd::{Level, dispatch, prelude::*};
 
 use super::cursor::{Cursor, Stop};
 use super::keys::Keys;
-use super::masks::Masks;
 use super::record::{Field, Record, Spans, text};
 
-/// Text that is looked at in one go, so that its masks stay in the cache.
-const SLICE: usize = 32 * 1024;
 /// The largest piece of text without a place to stop at; CloudTrail's records end at 1 MB.
 pub const MAX_PIECE: usize = 4 * 1024 * 1024;
 
@@ -88,7 +85,6 @@ enum Place {
 /// Scans one text, which may come in pieces.
 pub struct Scanner {
     level: Level,
-    masks: Masks,
     spans: Spans,
     keys: Keys,
     place: Place,
@@ -111,7 +107,6 @@ impl Scanner {
     fn innermost() -> Self {
         Self {
             level: Level::new(),
-            masks: Masks::default(),
             spans: Spans::default(),
             keys: Keys::default(),
             place: Place::Outside,
@@ -135,38 +130,26 @@ impl Scanner {
         sink: &mut impl Sink,
     ) -> Result<usize, (u64, Syntax)> {
         let mut done = 0;
-        let mut size = SLICE;
         loop {
             let rest = bytes.get(done..).unwrap_or_default();
-            let slice = rest.get(..size).unwrap_or(rest);
-            let all = slice.len() == rest.len();
-            let (consumed, stop) = self.scan_slice(slice, last && all, sink);
+            let (consumed, end) = self.scan_rest(rest, last, sink);
             done += consumed;
             self.offset += consumed as u64;
-            match stop {
-                None if all => return Ok(done),
-                None => {}
-                Some(Stop::Broken(at)) => {
-                    let at = at.saturating_sub(consumed);
-                    let problem = self.offset + at as u64;
-                    let rest = bytes.get(done + at..).unwrap_or_default();
-                    match self.resume(rest) {
-                        Some(skipped) => {
-                            sink.unknown(problem, Syntax::NotJson);
-                            done += at + skipped;
-                            self.offset = problem + skipped as u64;
-                            continue;
-                        }
-                        None => return Err((problem, self.reason(rest))),
-                    }
+            match end {
+                End::Text => return Ok(done),
+                End::Piece if last => return Err((self.offset, Syntax::Ends)),
+                End::Piece => return Ok(done),
+                End::TooLarge => return Err((self.offset, Syntax::TooLarge)),
+                End::Broken(behind) => {
+                    let rest = bytes.get(done + behind..).unwrap_or_default();
+                    let problem = self.offset + behind as u64;
+                    let Some(skipped) = self.resume(rest) else {
+                        return Err((problem, self.reason(rest)));
+                    };
+                    sink.unknown(problem, Syntax::NotJson);
+                    done += behind + skipped;
+                    self.offset = problem + skipped as u64;
                 }
-                Some(Stop::Ends) if all && last => return Err((self.offset, Syntax::Ends)),
-                Some(Stop::Ends) if all => return Ok(done),
-                Some(Stop::Ends) => {}
-            }
-            size = if consumed == 0 { size * 2 } else { SLICE };
-            if size > MAX_PIECE {
-                return Err((self.offset, Syntax::TooLarge));
             }
         }
     }
@@ -188,39 +171,62 @@ impl Scanner {
         }
     }
 
-    /// How much was consumed, and why it was not all.
-    fn scan_slice(
+    /// How much was consumed, and why it was not more.
+    fn scan_rest(&mut self, bytes: &[u8], last: bool, sink: &mut impl Sink) -> (usize, End) {
+        let level = self.level;
+        dispatch!(level, simd => self.walk(simd, bytes, last, sink))
+    }
+
+    #[inline(always)]
+    fn walk<V: Simd>(
         &mut self,
+        simd: V,
         bytes: &[u8],
         last: bool,
         sink: &mut impl Sink,
-    ) -> (usize, Option<Stop>) {
-        self.masks.fill(self.level, bytes);
-        let mut walk = Walk {
-            cursor: Cursor::new(bytes, &self.masks, last),
-            spans: &mut self.spans,
-            keys: &mut self.keys,
-            inner: self.inner.as_deref_mut(),
-            offset: self.offset,
-            sink,
-        };
+    ) -> (usize, End) {
         let mut at = 0;
         if self.offset == 0 && self.place == Place::Outside && bytes.starts_with(b"\xef\xbb\xbf") {
             at = 3;
         }
+        let all = Cursor::new(simd, bytes, last);
         loop {
-            match walk.step(self.place, at) {
-                Ok(Some((place, next))) => (self.place, at) = (place, next),
-                Ok(None) => return (bytes.len(), None),
-                Err(stop) => return (at, Some(stop)),
+            let start = all.skip_space(at);
+            let rest = bytes.get(start..).unwrap_or_default();
+            let piece = rest.get(..MAX_PIECE);
+            let mut walk = Walk {
+                cursor: Cursor::new(simd, piece.unwrap_or(rest), last && piece.is_none()),
+                spans: &mut self.spans,
+                keys: &mut self.keys,
+                inner: self.inner.as_deref_mut(),
+                offset: self.offset + start as u64,
+                sink,
+            };
+            match walk.step(self.place, 0) {
+                Ok(Some((place, next))) => (self.place, at) = (place, start + next),
+                Ok(None) => return (bytes.len(), End::Text),
+                Err(Stop::Ends) if piece.is_some() => return (at, End::TooLarge),
+                Err(Stop::Ends) => return (at, End::Piece),
+                Err(Stop::Broken(place)) => return (at, End::Broken(start + place - at)),
             }
         }
     }
 }
 
-/// A walk over one slice of text.
-struct Walk<'a, 'b, S> {
-    cursor: Cursor<'b>,
+/// Why a scan went no further.
+enum End {
+    /// There is no more text.
+    Text,
+    /// There is less than the next piece.
+    Piece,
+    TooLarge,
+    /// No JSON, so many bytes behind what was consumed.
+    Broken(usize),
+}
+
+/// A walk over a piece of text, as far as a place to stop at.
+struct Walk<'a, 'b, S, V> {
+    cursor: Cursor<'b, V>,
     spans: &'a mut Spans,
     keys: &'a mut Keys,
     inner: Option<&'a mut Scanner>,
@@ -228,8 +234,9 @@ struct Walk<'a, 'b, S> {
     sink: &'a mut S,
 }
 
-impl<S: Sink> Walk<'_, '_, S> {
+impl<S: Sink, V: Simd> Walk<'_, '_, S, V> {
     /// From one place to the next; nothing at the end of the text.
+    #[inline(always)]
     fn step(&mut self, place: Place, at: usize) -> Result<Option<(Place, usize)>, Stop> {
         let at = self.cursor.skip_space(at);
         let Some(byte) = self.cursor.byte(at) else {
@@ -242,7 +249,7 @@ impl<S: Sink> Walk<'_, '_, S> {
         let next = match (place, byte) {
             (Place::Outside, b'{') => self.document(at)?,
             (Place::Outside, b'[') => (Place::Elements(List::Top), at + 1),
-            (Place::Outside, 0) if self.cursor.is_padding(at) => return Ok(None),
+            (Place::Outside, 0) => (place, self.cursor.skip_padding(at)),
             (Place::Outside, _) => {
                 let end = self.cursor.value(at)?;
                 self.unknown(at);
@@ -268,6 +275,7 @@ impl<S: Sink> Walk<'_, '_, S> {
     }
 
     /// An object that is a document. If it holds a list of records, the walk goes on inside of that.
+    #[inline(always)]
     fn document(&mut self, at: usize) -> Result<(Place, usize), Stop> {
         let (list, end) = self.cursor.object(at, self.spans, self.keys, true)?;
         match list.and_then(List::named) {
@@ -280,9 +288,10 @@ impl<S: Sink> Walk<'_, '_, S> {
     }
 
     /// What follows a list of records in the object that holds it; perhaps one more list.
+    #[inline(never)]
     fn member(&mut self, at: usize) -> Result<(Place, usize), Stop> {
-        let (field, value) = self.cursor.key(at)?;
-        match List::named(field) {
+        let (key, value) = self.cursor.key(at)?;
+        match List::named(Field::of(key)) {
             Some(list) if self.cursor.byte(value) == Some(b'[') => {
                 Ok((Place::Elements(list), value + 1))
             }
@@ -290,6 +299,7 @@ impl<S: Sink> Walk<'_, '_, S> {
         }
     }
 
+    #[inline(always)]
     fn element(&mut self, list: List, at: usize) -> Result<usize, Stop> {
         let (inner, end) = self
             .cursor
@@ -308,6 +318,7 @@ impl<S: Sink> Walk<'_, '_, S> {
 
     /// An object with lists of records that is an element itself. There is no place to stop in it, so nothing of it
     /// may be counted before it is complete.
+    #[inline(never)]
     fn envelope(&mut self, at: usize) -> Result<usize, Stop> {
         let end = self.cursor.value(at)?;
         let mut place = Place::Members;
@@ -322,6 +333,7 @@ impl<S: Sink> Walk<'_, '_, S> {
     }
 
     /// An object that no list says the kind of; its members are known by now.
+    #[inline(never)]
     fn classify(&mut self, at: usize) -> Result<(), Stop> {
         let record = Record::new(self.cursor.bytes(), self.spans);
         let detail = self.spans.place(Field::Detail);
@@ -344,6 +356,7 @@ impl<S: Sink> Walk<'_, '_, S> {
     }
 
     /// A record that is a string in a member of its envelope.
+    #[inline(never)]
     fn text(&mut self, field: Field, at: usize) {
         let record = Record::new(self.cursor.bytes(), self.spans);
         let (Some(text), Some(scanner)) = (text(record.get(field)), self.inner.as_deref_mut())

@@ -86,6 +86,66 @@ impl Sketch {
     }
 }
 
+/// Counts of values seen lately, which spare a sketch most of its work.
+pub struct Recent {
+    slots: Vec<(Vec<u8>, u64)>,
+}
+
+/// Slots of [`Recent`], and the longest values that it holds.
+const SLOTS: usize = 512;
+const LONGEST: usize = 2048;
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self {
+            slots: vec![(Vec::new(), 0); SLOTS],
+        }
+    }
+}
+
+impl Recent {
+    /// Counts one value; `out` gets those that have to make room.
+    #[inline]
+    pub fn add(&mut self, value: &[u8], mut out: impl FnMut(&[u8], u64)) {
+        let Some((held, count)) = self.slots.get_mut(slot(value)) else {
+            return;
+        };
+        if held == value {
+            *count += 1;
+            return;
+        }
+        if *count > 0 {
+            out(held, *count);
+        }
+        held.clear();
+        if value.len() > LONGEST {
+            *count = 0;
+            return out(value, 1);
+        }
+        held.extend_from_slice(value);
+        *count = 1;
+    }
+
+    /// All that is held.
+    pub fn drain(&mut self, mut out: impl FnMut(&[u8], u64)) {
+        for (held, count) in &mut self.slots {
+            if *count > 0 {
+                out(held, std::mem::take(count));
+            }
+        }
+    }
+}
+
+/// By length, end and middle, where ARNs differ.
+#[inline]
+fn slot(value: &[u8]) -> usize {
+    let word = |bytes: Option<&[u8; 8]>| bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let middle = value.get(value.len() / 2..).and_then(<[u8]>::first_chunk);
+    let mixed = (word(value.last_chunk()) ^ value.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ mixed >> 32 ^ word(middle)).wrapping_mul(0xd1b5_4a32_d192_ed03);
+    (mixed >> 40) as usize % SLOTS
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
