@@ -2,6 +2,7 @@
 
 use fearless_simd::prelude::*;
 
+use super::identity::Identities;
 use super::keys::{self, Keys, Number};
 use super::masks::{container_end, load, string_end, string_within};
 use super::record::{Field, ResourceSpans, Span, Spans};
@@ -16,6 +17,13 @@ pub enum Stop {
 }
 
 type Step<T> = Result<T, Stop>;
+
+/// What earlier records looked like.
+#[derive(Default)]
+pub struct Seen {
+    keys: Keys,
+    identities: Identities,
+}
 
 /// A piece of text, and the vectors to look at it with.
 #[derive(Clone, Copy)]
@@ -150,33 +158,35 @@ impl<'b, V: Simd> Cursor<'b, V> {
         Ok((Some(keys.learn(last, written, key)), value))
     }
 
-    /// Calls `member` with each field and the place of its value; it returns the value's end.
+    /// Calls `member` with each field, the place of its value, and where that ends if it is known; it returns where it
+    /// ends. The ends of strings are known, except those of [`Field`]s that are objects or lists.
     #[inline(always)]
     fn members(
         &self,
         open: usize,
         mut last: Number,
-        keys: &mut Keys,
-        mut member: impl FnMut(&mut Keys, Field, usize, Option<usize>) -> Step<usize>,
+        seen: &mut Seen,
+        mut member: impl FnMut(&mut Seen, Field, usize, Option<usize>) -> Step<usize>,
     ) -> Step<usize> {
         let mut at = open + 1;
         while self.byte(at) != Some(b'}') {
             let block = load(self.simd, self.bytes, at);
-            if let Some((number, key)) = keys.guess(self.simd, last, block) {
+            if let Some((number, key)) = seen.keys.guess(self.simd, last, block) {
                 last = number;
                 let (field, value) = (key.field, at + key.length);
-                let end = string_within(self.simd, block, key.length).map(|end| at + end);
-                at = match end {
-                    Some(end) => member(keys, field, value, Some(end))?,
-                    None => member(keys, field, self.skip_space(value), None)?,
+                at = match string_within(self.simd, block, key.string) {
+                    Some(length) => member(seen, field, value, Some(at + length))?,
+                    None => member(seen, field, self.skip_space(value), None)?,
                 };
             } else {
-                match self.unknown_member(at, at == open + 1, last, keys)? {
+                let first = at == open + 1;
+                match self.unknown_member(at, first, last, &mut seen.keys)? {
+                    (None, end) => return Ok(end),
                     (Some(number), value) => {
                         last = number;
-                        at = member(keys, keys.field(last), value, None)?;
+                        let field = seen.keys.field(number);
+                        at = member(seen, field, value, None)?;
                     }
-                    (None, end) => return Ok(end),
                 }
             }
         }
@@ -190,7 +200,7 @@ impl<'b, V: Simd> Cursor<'b, V> {
         &self,
         start: usize,
         spans: &mut Spans,
-        keys: &mut Keys,
+        seen: &mut Seen,
         lists: bool,
     ) -> Step<(Option<Field>, usize)> {
         spans.clear();
@@ -198,14 +208,14 @@ impl<'b, V: Simd> Cursor<'b, V> {
         let end = self.members(
             start,
             keys::RECORD,
-            keys,
+            seen,
             #[inline(always)]
-            |keys, field, value, end| {
-                let end = match field {
-                    _ if end.is_some() => end.unwrap_or_default(),
-                    Field::Resources => self.resources(value, spans, keys)?,
-                    Field::UserIdentity => self.user_identity(value, spans, keys)?,
-                    Field::Records | Field::Events | Field::LogEvents
+            |seen: &mut Seen, field, value, end| {
+                let end = match (end, field) {
+                    (Some(end), _) => end,
+                    (_, Field::Resources) => self.resources(value, spans, seen)?,
+                    (_, Field::UserIdentity) => self.user_identity(value, spans, seen)?,
+                    (_, Field::Records | Field::Events | Field::LogEvents)
                         if lists && self.byte(value) == Some(b'[') =>
                     {
                         list = Some((field, value + 1));
@@ -226,21 +236,33 @@ impl<'b, V: Simd> Cursor<'b, V> {
         Ok((None, end))
     }
 
+    /// The same for an object inside of another one, which never is a list of records.
+    #[inline(never)]
+    pub fn inner_object(&self, at: usize, spans: &mut Spans, seen: &mut Seen) -> Step<()> {
+        self.simd
+            .vectorize(
+                #[inline(always)]
+                || self.object(at, spans, seen, false),
+            )
+            .map(|_| ())
+    }
+
     #[inline(always)]
-    fn user_identity(&self, at: usize, spans: &mut Spans, keys: &mut Keys) -> Step<usize> {
+    fn user_identity(&self, at: usize, spans: &mut Spans, seen: &mut Seen) -> Step<usize> {
         spans.user_arn = Span::default();
         if self.need(at)? != b'{' {
             return self.value(at);
         }
-        if let Some((end, arn)) = keys.identities.find(self.bytes, at) {
+        if let Some((end, arn)) = seen.identities.find(self.bytes, at) {
             spans.user_arn = arn;
             return Ok(end);
         }
-        self.new_identity(at, spans, keys)
+        self.new_identity(at, spans, seen)
     }
 
+    /// Apart from the rest, which is faster without it.
     #[inline(never)]
-    fn new_identity(&self, at: usize, spans: &mut Spans, keys: &mut Keys) -> Step<usize> {
+    fn new_identity(&self, at: usize, spans: &mut Spans, seen: &mut Seen) -> Step<usize> {
         let mut arn = None;
         let end = self.simd.vectorize(
             #[inline(always)]
@@ -248,7 +270,7 @@ impl<'b, V: Simd> Cursor<'b, V> {
                 self.members(
                     at,
                     keys::USER_IDENTITY,
-                    keys,
+                    seen,
                     #[inline(always)]
                     |_, field, value, end| {
                         let end = match end {
@@ -256,21 +278,23 @@ impl<'b, V: Simd> Cursor<'b, V> {
                             None => self.value(value)?,
                         };
                         if field == Field::Arn {
-                            arn = Some(Span::new(value, end));
+                            arn = Some((value, end));
                         }
                         Ok(end)
                     },
                 )
             },
         )?;
-        spans.user_arn = arn.unwrap_or_default();
-        let own = arn.map(|arn| arn.back(at));
-        keys.identities.remember(self.bytes, at, end, own);
+        if let Some((start, end)) = arn {
+            spans.user_arn = Span::new(start, end);
+        }
+        let inside = arn.map(|(start, end)| (start - at, end - at));
+        seen.identities.remember(self.bytes, at, end, inside);
         Ok(end)
     }
 
     #[inline(always)]
-    fn resources(&self, at: usize, spans: &mut Spans, keys: &mut Keys) -> Step<usize> {
+    fn resources(&self, at: usize, spans: &mut Spans, seen: &mut Seen) -> Step<usize> {
         spans.resources.clear();
         if self.need(at)? != b'[' {
             return self.value(at);
@@ -281,7 +305,7 @@ impl<'b, V: Simd> Cursor<'b, V> {
         }
         loop {
             at = match self.need(at)? {
-                b'{' => self.resource(at, spans, keys)?,
+                b'{' => self.resource(at, spans, seen)?,
                 _ => self.value(at)?,
             };
             at = self.skip_space(at);
@@ -294,14 +318,14 @@ impl<'b, V: Simd> Cursor<'b, V> {
     }
 
     #[inline(always)]
-    fn resource(&self, at: usize, spans: &mut Spans, keys: &mut Keys) -> Step<usize> {
+    fn resource(&self, at: usize, spans: &mut Spans, seen: &mut Seen) -> Step<usize> {
         let mut resource = ResourceSpans::default();
         let end = self.members(
             at,
             keys::RESOURCE,
-            keys,
+            seen,
             #[inline(always)]
-            |_, field, value, end| {
+            |_: &mut Seen, field, value, end: Option<usize>| {
                 let end = match end {
                     Some(end) => end,
                     None => self.value(value)?,

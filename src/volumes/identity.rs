@@ -3,12 +3,14 @@
 //! A session that calls again is written in the same way again, and is a third of a record. Comparing it with what was
 //! seen takes a tenth of the time that a walk over its members does.
 
+use std::ops::RangeInclusive;
+
 use super::record::Span;
 
 /// Objects that are remembered.
 const SLOTS: usize = 256;
-/// Others are rare, or not worth it.
-const LENGTHS: std::ops::RangeInclusive<usize> = 64..=1024;
+/// Shorter ones are not worth it, longer ones are rare.
+const LENGTHS: RangeInclusive<usize> = 64..=1024;
 /// Where sessions differ: behind `{"type":"AssumedRole","principalId":"AROA`.
 const NAME: usize = 40;
 
@@ -19,9 +21,11 @@ pub struct Identities {
 #[derive(Clone, Default)]
 struct Identity {
     text: Vec<u8>,
-    /// The value of `arn`, from the object's beginning.
-    arn: Option<Span>,
+    arn: Option<Place>,
 }
+
+/// Where a value begins and ends, from the beginning of its object.
+pub type Place = (usize, usize);
 
 impl Default for Identities {
     fn default() -> Self {
@@ -37,20 +41,21 @@ impl Identities {
     pub fn find(&self, bytes: &[u8], at: usize) -> Option<(usize, Span)> {
         let identity = self.seen.get(slot(bytes, at)?)?;
         let end = at + identity.text.len();
-        let is_same = end > at && bytes.get(at..end)? == identity.text;
-        is_same.then(|| {
-            (
-                end,
-                identity.arn.map_or(Span::default(), |arn| arn.moved(at)),
-            )
-        })
+        if end == at || bytes.get(at..end)? != identity.text {
+            return None;
+        }
+        let arn = identity
+            .arn
+            .map(|(start, end)| Span::new(at + start, at + end));
+        Some((end, arn.unwrap_or_default()))
     }
 
-    #[inline(never)]
-    pub fn remember(&mut self, bytes: &[u8], at: usize, end: usize, arn: Option<Span>) {
+    pub fn remember(&mut self, bytes: &[u8], at: usize, end: usize, arn: Option<Place>) {
         let text = bytes.get(at..end).unwrap_or_default();
         let slot = slot(bytes, at).and_then(|slot| self.seen.get_mut(slot));
-        if let (Some(identity), true) = (slot, LENGTHS.contains(&text.len())) {
+        if let Some(identity) = slot
+            && LENGTHS.contains(&text.len())
+        {
             identity.text.clear();
             identity.text.extend_from_slice(text);
             identity.arn = arn;

@@ -8,7 +8,6 @@ use std::collections::HashMap;
 
 use fearless_simd::{prelude::*, u8x64};
 
-use super::identity::Identities;
 use super::masks::BLOCK;
 use super::record::Field;
 
@@ -30,7 +29,6 @@ const OTHER: Number = Number(3);
 
 /// The keys that have been seen.
 pub struct Keys {
-    pub identities: Identities,
     known: Vec<Key>,
     numbers: HashMap<Box<[u8]>, u16, foldhash::fast::FixedState>,
 }
@@ -43,6 +41,8 @@ pub struct Key {
     mask: u64,
     pub length: usize,
     pub field: Field,
+    /// Where a value begins that is nothing but a string; none fits into the last byte of a block.
+    pub string: usize,
     /// What followed last, and before that.
     next: [u16; FOLLOWERS],
 }
@@ -59,6 +59,10 @@ impl Key {
             mask: u64::MAX >> (BLOCK - written.len().clamp(1, BLOCK)),
             length: written.len(),
             field,
+            string: match field {
+                Field::UserIdentity | Field::Resources => BLOCK - 1,
+                _ => written.len(),
+            },
             next: [0; FOLLOWERS],
         }
     }
@@ -68,7 +72,6 @@ impl Default for Keys {
     fn default() -> Self {
         // Those that are no keys look like the end of an object, where no key is guessed.
         Self {
-            identities: Identities::default(),
             known: vec![Key::new(b"}", Field::Other); 4],
             numbers: HashMap::default(),
         }
@@ -82,7 +85,7 @@ impl Keys {
         key.map_or(Field::Other, |key| key.field)
     }
 
-    /// The key that begins a block, with all that separates it from the values before and behind it, if it is one that
+    /// The key at the start of a block, with all that separates it from the values before and behind it, if it is one that
     /// was guessed.
     #[inline(always)]
     pub fn guess<S: Simd>(

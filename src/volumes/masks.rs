@@ -38,17 +38,6 @@ pub fn string_end<S: Simd>(simd: S, bytes: &[u8], at: usize) -> Option<usize> {
     long_string_end(simd, bytes, at)
 }
 
-/// The end of a string in a block
-#[inline(always)]
-pub fn string_within<S: Simd>(simd: S, block: u8x64<S>, from: usize) -> Option<usize> {
-    let quotes = equal(simd, block, b'"') >> (from % BLOCK);
-    let backslashes = equal(simd, block, b'\\') >> (from % BLOCK);
-    let inside = quotes & quotes.wrapping_sub(1);
-    let upto = inside ^ inside.wrapping_sub(1);
-    (quotes & 1 == 1 && inside != 0 && backslashes & upto == 0)
-        .then(|| from + inside.trailing_zeros() as usize + 1)
-}
-
 /// The same where there are escapes, or more than a block.
 #[inline(always)]
 fn long_string_end<S: Simd>(simd: S, bytes: &[u8], mut at: usize) -> Option<usize> {
@@ -63,6 +52,17 @@ fn long_string_end<S: Simd>(simd: S, bytes: &[u8], mut at: usize) -> Option<usiz
         at += BLOCK;
     }
     None
+}
+
+/// The place behind a string that begins and ends in a block and has no escapes.
+#[inline(always)]
+pub fn string_within<S: Simd>(simd: S, block: u8x64<S>, start: usize) -> Option<usize> {
+    let quotes = equal(simd, block, b'"') >> (start % BLOCK);
+    let closing = quotes & quotes.wrapping_sub(1);
+    let as_far_as_closing = closing ^ closing.wrapping_sub(1);
+    let backslashes = equal(simd, block, b'\\') >> (start % BLOCK) & as_far_as_closing;
+    let is_simple = quotes & 1 == 1 && closing != 0 && backslashes == 0;
+    is_simple.then(|| start + closing.trailing_zeros() as usize + 1)
 }
 
 /// The place behind the bracket that closes the one before `at`.

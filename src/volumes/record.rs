@@ -150,16 +150,6 @@ impl Span {
         }
     }
 
-    /// The same span in a text that begins so much earlier.
-    #[inline(always)]
-    pub fn moved(self, by: usize) -> Self {
-        Self::new(self.start as usize + by, self.end as usize + by)
-    }
-
-    pub fn back(self, by: usize) -> Self {
-        Self::new(self.start as usize - by, self.end as usize - by)
-    }
-
     #[inline]
     fn of(self, bytes: &[u8]) -> &[u8] {
         bytes

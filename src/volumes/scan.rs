@@ -8,8 +8,7 @@ use std::fmt;
 
 use fearless_simd::{Level, dispatch, prelude::*};
 
-use super::cursor::{Cursor, Stop};
-use super::keys::Keys;
+use super::cursor::{Cursor, Seen, Stop};
 use super::record::{Field, Record, Spans, text};
 
 /// The largest piece of text without a place to stop at; CloudTrail's records end at 1 MB.
@@ -86,7 +85,7 @@ enum Place {
 pub struct Scanner {
     level: Level,
     spans: Spans,
-    keys: Keys,
+    seen: Seen,
     place: Place,
     /// How many bytes of the text came before what is being scanned.
     offset: u64,
@@ -108,7 +107,7 @@ impl Scanner {
         Self {
             level: Level::new(),
             spans: Spans::default(),
-            keys: Keys::default(),
+            seen: Seen::default(),
             place: Place::Outside,
             offset: 0,
             inner: None,
@@ -197,7 +196,7 @@ impl Scanner {
             let mut walk = Walk {
                 cursor: Cursor::new(simd, piece.unwrap_or(rest), last && piece.is_none()),
                 spans: &mut self.spans,
-                keys: &mut self.keys,
+                seen: &mut self.seen,
                 inner: self.inner.as_deref_mut(),
                 offset: self.offset + start as u64,
                 sink,
@@ -228,7 +227,7 @@ enum End {
 struct Walk<'a, 'b, S, V> {
     cursor: Cursor<'b, V>,
     spans: &'a mut Spans,
-    keys: &'a mut Keys,
+    seen: &'a mut Seen,
     inner: Option<&'a mut Scanner>,
     offset: u64,
     sink: &'a mut S,
@@ -277,7 +276,7 @@ impl<S: Sink, V: Simd> Walk<'_, '_, S, V> {
     /// An object that is a document. If it holds a list of records, the walk goes on inside of that.
     #[inline(always)]
     fn document(&mut self, at: usize) -> Result<(Place, usize), Stop> {
-        let (list, end) = self.cursor.object(at, self.spans, self.keys, true)?;
+        let (list, end) = self.cursor.object(at, self.spans, self.seen, true)?;
         match list.and_then(List::named) {
             Some(list) => Ok((Place::Elements(list), end)),
             None => {
@@ -303,7 +302,7 @@ impl<S: Sink, V: Simd> Walk<'_, '_, S, V> {
     fn element(&mut self, list: List, at: usize) -> Result<usize, Stop> {
         let (inner, end) = self
             .cursor
-            .object(at, self.spans, self.keys, list == List::Top)?;
+            .object(at, self.spans, self.seen, list == List::Top)?;
         match list {
             List::Records => self
                 .sink
@@ -340,7 +339,7 @@ impl<S: Sink, V: Simd> Walk<'_, '_, S, V> {
         if record.is_plausible() {
             self.sink.record(&record);
         } else if self.cursor.byte(detail) == Some(b'{') && detail > at {
-            self.cursor.object(detail, self.spans, self.keys, false)?;
+            self.cursor.inner_object(detail, self.spans, self.seen)?;
             let record = Record::new(self.cursor.bytes(), self.spans);
             if record.is_plausible() {
                 self.sink.record(&record);
