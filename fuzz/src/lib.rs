@@ -83,8 +83,7 @@ pub fn gzip(input: &[u8]) {
     let Some((&piece, file)) = input.split_first() else {
         return;
     };
-    let trails = trails();
-    let engine = engine(&trails);
+    let engine = engine(&trails());
     let whole = count(&engine, file, 0);
     let pieces = count(&engine, file, 1 + usize::from(piece));
     assert_same(&whole, &pieces);
@@ -94,5 +93,8 @@ fn assert_same(whole: &Tally, pieces: &Tally) {
     assert_eq!(oracle::lines_of(whole), oracle::lines_of(pieces));
     assert_eq!(whole.events, pieces.events);
     assert_eq!(whole.problems.count, pieces.problems.count);
-    assert_eq!(whole.files, pieces.files);
+    // A stream is not read behind the place where it is broken.
+    if whole.problems.count == 0 {
+        assert_eq!(whole.files, pieces.files);
+    }
 }

@@ -1,263 +1,17 @@
-//! How fast events are counted: CPU time per core of uncompressed JSON, against uncompressing alone.
-//!
-//! `cargo bench --bench engine -- [--gb 0.1] [--seed 7] [--threads 1] [--runs 3] [--dir LOGS]`
-//!
-//! Without `--dir` it makes the logs of an organization in a temporary folder, the same ones for the same seed. The
-//! full job is six selectors on one trail, and all counts. Linux only, for CPU time and memory.
+//! Logs of an organization as CloudTrail lays them out, the same ones for the same seed.
 
 use std::fs;
-use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
-use libdeflater::{CompressionLvl, Compressor, Decompressor};
-use orgtrail::selectors::{AdvancedEventSelector, FieldSelector, Operator, Selectors};
-use orgtrail::volumes::{Engine, Options, Record, Scanner, Sink, Source, Syntax, Tally, count};
-use serde::Deserialize;
-
-const JOB: &str = include_str!("../tests/data/logs/job_spec.json");
-
-fn main() {
-    let made = tempfile::tempdir().expect("a temporary folder");
-    let logs = match text_argument("--dir") {
-        Some(folder) => PathBuf::from(folder),
-        None => {
-            let truth = make_logs(
-                made.path(),
-                argument("--gb", 0.1),
-                argument("--seed", 7.0) as u64,
-            );
-            check(&count_logs(made.path(), 1), &truth);
-            made.path().to_owned()
-        }
-    };
-    let threads = argument("--threads", 1.0) as usize;
-    let tally = count_logs(&logs, threads);
-    let memory = status("VmHWM:");
-    let bytes = tally.files.uncompressed_bytes;
-    println!(
-        "{} files, {} events, {:.0} MB of JSON in {:.0} MB of gzip; {threads} thread(s)\n",
-        tally.files.count,
-        tally.events,
-        megabytes(bytes),
-        megabytes(tally.files.compressed_bytes),
-    );
-    let mut files = Vec::new();
-    log_files(&logs, &mut files);
-    let stages: [(&str, &dyn Fn()); 4] = [
-        ("uncompress only (the floor)", &|| each_text(&files, |_| {})),
-        ("find records and their members", &|| scan(&files)),
-        ("the same with serde_json", &|| parse(&files)),
-        ("full job", &|| drop(black_box(count_logs(&logs, threads)))),
-    ];
-    let runs = argument("--runs", 3.0) as usize;
-    let mut seconds = vec![Vec::new(); stages.len()];
-    // In turns, so that a busy moment of the machine hits all of them.
-    for _ in 0..runs.max(1) {
-        for (stage, taken) in stages.iter().zip(&mut seconds) {
-            let before = cpu_seconds();
-            stage.1();
-            taken.push(cpu_seconds() - before);
-        }
-    }
-    let mut medians = seconds.iter_mut().map(|taken| median(taken));
-    let floor = medians.next().unwrap_or_default();
-    for ((name, _), taken) in stages.iter().zip(std::iter::once(floor).chain(medians)) {
-        let speed = megabytes(bytes) / taken;
-        println!(
-            "{name:32} {taken:7.3} CPU s {speed:7.0} MB/s per core {:5.2} of the floor",
-            floor / taken
-        );
-    }
-    println!("\npeak resident memory of the full job: {memory}");
-}
-
-fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-fn text_argument(name: &str) -> Option<String> {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name);
-    arguments.nth(1)
-}
-
-fn argument(name: &str, default: f64) -> f64 {
-    text_argument(name).map_or(default, |text| text.parse().expect("a number"))
-}
-
-/// User and system time of all threads.
-fn cpu_seconds() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
-
-fn status(name: &str) -> String {
-    let status = fs::read_to_string("/proc/self/status").expect("/proc");
-    let line = status.lines().find_map(|line| line.strip_prefix(name));
-    line.unwrap_or_default().trim().to_owned()
-}
-
-fn log_files(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() && !path.ends_with("CloudTrail-Digest") {
-            log_files(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "gz") {
-            files.push(path);
-        }
-    }
-}
-
-fn each_text(files: &[PathBuf], mut each: impl FnMut(&[u8])) {
-    let mut inflate = Decompressor::new();
-    let mut text = vec![0; 64 << 20];
-    for file in files {
-        let file = fs::read(file).expect("a log file");
-        // Of files with several members only the first one: a hundredth of the files, and less than that of the work.
-        if let Ok(length) = inflate.gzip_decompress(&file, &mut text) {
-            each(black_box(&text[..length]));
-        }
-    }
-}
-
-struct Nothing(u64);
-
-impl Sink for Nothing {
-    fn record(&mut self, record: &Record<'_>) {
-        self.0 += record.resources().len() as u64;
-    }
-
-    fn digest(&mut self) {}
-
-    fn unknown(&mut self, _: u64, _: Syntax) {}
-}
-
-fn scan(files: &[PathBuf]) {
-    let mut scanner = Scanner::default();
-    let mut nothing = Nothing(0);
-    each_text(files, |text| {
-        scanner.begin();
-        let _ = scanner.scan(text, true, &mut nothing);
-    });
-    black_box(nothing.0);
-}
-
-#[derive(Deserialize)]
-struct Document<'a> {
-    #[serde(borrow, rename = "Records")]
-    records: Vec<Fields<'a>>,
-}
-
-/// The members that the full job looks at; a text with escapes cannot be borrowed, so these are left as they are.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[allow(dead_code, reason = "parsing them is what is measured")]
-struct Fields<'a> {
-    #[serde(borrow)]
-    event_category: Option<&'a str>,
-    event_source: Option<&'a str>,
-    event_name: Option<&'a str>,
-    event_type: Option<&'a str>,
-    error_code: Option<&'a str>,
-    event_time: Option<&'a str>,
-    aws_region: Option<&'a str>,
-    recipient_account_id: Option<&'a str>,
-    #[serde(rename = "eventID")]
-    event_id: Option<&'a str>,
-    read_only: Option<bool>,
-    management_event: Option<bool>,
-    user_identity: Option<Identity<'a>>,
-    resources: Option<Vec<Element<'a>>>,
-}
-
-#[derive(Deserialize)]
-#[allow(dead_code, reason = "parsing them is what is measured")]
-struct Identity<'a> {
-    #[serde(borrow)]
-    arn: Option<&'a str>,
-}
-
-#[derive(Deserialize)]
-#[allow(dead_code, reason = "parsing them is what is measured")]
-struct Element<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a str>,
-    #[serde(rename = "ARN", borrow)]
-    arn: Option<std::borrow::Cow<'a, str>>,
-}
-
-fn parse(files: &[PathBuf]) {
-    let mut elements = 0;
-    each_text(files, |text| {
-        if let Ok(document) = serde_json::from_slice::<Document<'_>>(text) {
-            let of = |record: &Fields<'_>| record.resources.as_ref().map_or(0, Vec::len);
-            elements += document.records.iter().map(of).sum::<usize>();
-        }
-    });
-    black_box(elements);
-}
-
-fn count_logs(logs: &Path, threads: usize) -> Tally {
-    let selectors = job();
-    let engine = Engine::new(&[("job", &selectors)]);
-    let options = Options {
-        threads,
-        ..Options::default()
-    };
-    count(&engine, vec![Source::Path(logs.to_owned())], &options).tally
-}
-
-fn job() -> Selectors {
-    let spec: serde_json::Value = serde_json::from_str(JOB).expect("the job");
-    let selectors = spec["selectors"].as_array().into_iter().flatten();
-    let field = |field: &serde_json::Value| {
-        let operators = [
-            ("equals", Operator::Equals),
-            ("startsWith", Operator::StartsWith),
-            ("notEquals", Operator::NotEquals),
-            ("notStartsWith", Operator::NotStartsWith),
-        ];
-        let empty = FieldSelector::new(field["field"].as_str().unwrap_or_default());
-        operators
-            .into_iter()
-            .fold(empty, |written, (name, operator)| {
-                let values = field[name].as_array();
-                let texts = values.map(|values| values.iter().filter_map(|value| value.as_str()));
-                texts
-                    .into_iter()
-                    .fold(written, |written, texts| written.with(operator, texts))
-            })
-    };
-    let selector = |selector: &serde_json::Value| {
-        let fields = selector["fields"].as_array().into_iter().flatten();
-        AdvancedEventSelector::new(fields.map(field).collect())
-    };
-    Selectors::Advanced(selectors.map(selector).collect())
-}
+use libdeflater::{CompressionLvl, Compressor};
 
 /// What the generator knows without reading anything: events, bytes, and what each selector records.
 #[derive(Default)]
-struct Truth {
-    events: u64,
-    bytes: u64,
-    recorded: [u64; 6],
-}
-
-fn check(tally: &Tally, truth: &Truth) {
-    assert_eq!(tally.events, truth.events, "events");
-    assert_eq!(tally.files.uncompressed_bytes, truth.bytes, "bytes");
-    for (selector, count) in truth.recorded.iter().enumerate() {
-        assert_eq!(
-            tally.recorded(0, Some(selector)),
-            *count,
-            "selector {selector}"
-        );
-    }
-    assert_eq!(tally.problems.count, 0, "{:?}", tally.problems);
+pub struct Truth {
+    pub events: u64,
+    pub bytes: u64,
+    pub recorded: [u64; 6],
 }
 
 /// A small generator of random numbers: xorshift, <https://www.jstatsoft.org/v08/i14/paper>.
@@ -311,7 +65,24 @@ struct Cell {
     account: String,
     region: &'static str,
     time: String,
-    roles: Vec<(String, String)>,
+    roles: Vec<Role>,
+}
+
+struct Role {
+    name: String,
+    id: String,
+    /// A session's own.
+    key: String,
+}
+
+/// Every role has a session in each account, Region and slot of time.
+fn sessions(roles: &[(String, String)], random: &mut Random) -> Vec<Role> {
+    let session = |(name, id): &(String, String)| Role {
+        name: name.clone(),
+        id: id.clone(),
+        key: random.hex(16).to_uppercase(),
+    };
+    roles.iter().map(session).collect()
 }
 
 /// A record, the index of the selectors that record it, and its kind of folder.
@@ -322,16 +93,13 @@ struct Made {
 }
 
 /// Writes logs of about `gigabytes` before compression, as CloudTrail lays them out.
-fn make_logs(folder: &Path, gigabytes: f64, seed: u64) -> Truth {
+pub fn make_logs(folder: &Path, gigabytes: f64, seed: u64) -> Truth {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let mut truth = Truth::default();
     let mut compress = Compressor::new(CompressionLvl::new(6).expect("a level"));
-    let roles = |random: &mut Random| {
-        (0..24)
-            .map(|n| (format!("svc-{n:02}"), random.hex(17).to_uppercase()))
-            .collect()
-    };
-    let roles: Vec<(String, String)> = roles(&mut random);
+    let names: Vec<(String, String)> = (0..24)
+        .map(|n| (format!("svc-{n:02}"), random.hex(17).to_uppercase()))
+        .collect();
     let mut slot = 0;
     while (truth.bytes as f64) < gigabytes * 1e9 {
         for cell in 0..ACCOUNTS * REGIONS.len() as u64 {
@@ -344,7 +112,7 @@ fn make_logs(folder: &Path, gigabytes: f64, seed: u64) -> Truth {
                     slot / 12 % 24,
                     slot % 12 * 5
                 ),
-                roles: roles.clone(),
+                roles: sessions(&names, &mut random),
             };
             // Few files are large, most are small.
             let records = 1 + (400 >> random.below(9)) * (1 + random.below(3));
@@ -408,32 +176,36 @@ fn make_files(
 impl Cell {
     fn record(&self, random: &mut Random) -> Made {
         match random.below(100) {
-            0..45 => self.s3(random),
-            45..60 => self.management(random, "kms", &["Decrypt", "GenerateDataKey"], true),
-            60..70 => self.management(random, "sts", &["AssumeRole"], true),
-            70..82 => self.management(
+            0..27 => self.s3(random),
+            27..39 => self.management(random, "kms", &["Decrypt", "GenerateDataKey"], true),
+            39..49 => self.management(random, "sts", &["AssumeRole"], true),
+            49..63 => self.management(
                 random,
                 "ec2",
                 &["DescribeInstances", "DescribeTags", "DescribeVolumes"],
                 true,
             ),
-            82..85 => self.management(random, "iam", &["TagRole", "PutRolePolicy"], false),
-            85..92 => self.lambda(random),
-            92..98 => self.dynamodb(random),
+            63..67 => self.management(random, "iam", &["TagRole", "PutRolePolicy"], false),
+            67..85 => self.lambda(random),
+            85..98 => self.dynamodb(random),
             _ => self.network(random),
         }
     }
 
     /// What all records begin with.
     fn head(&self, random: &mut Random, service: &str, name: &str) -> String {
-        let (role, id) = &self.roles[(random.below(24) * random.below(24) / 24) as usize];
+        let Role {
+            name: role,
+            id,
+            key,
+        } = &self.roles[(random.below(24) * random.below(24) / 24) as usize];
         let (account, region, time) = (&self.account, self.region, &self.time);
         let session = [
             "i-0a1b2c3d4e5f67890",
             "botocore-session-1719990000",
             "jane.doe@example.com",
         ][id.len() % 3];
-        let (second, key, agent) = (random.below(60), random.base64(16), random.pick(&AGENTS));
+        let (second, agent) = (random.below(60), random.pick(&AGENTS));
         let address = format!(
             "10.{}.{}.{}",
             random.below(4),
@@ -441,7 +213,7 @@ impl Cell {
             random.below(256)
         );
         format!(
-            r#"{{"eventVersion":"1.11","userIdentity":{{"type":"AssumedRole","principalId":"AROA{id}:{session}","arn":"arn:aws:sts::{account}:assumed-role/{role}/{session}","accountId":"{account}","accessKeyId":"ASIA{key}","sessionContext":{{"sessionIssuer":{{"type":"Role","principalId":"AROA{id}","arn":"arn:aws:iam::{account}:role/{role}","accountId":"{account}","userName":"{role}"}},"attributes":{{"creationDate":"{time}:00Z","mfaAuthenticated":"false"}}}}}},"eventTime":"{time}:{second:02}Z","eventSource":"{service}.amazonaws.com","eventName":"{name}","awsRegion":"{region}","sourceIPAddress":"{address}","userAgent":"{agent}","#
+            r#"{{"eventVersion":"1.11","userIdentity":{{"type":"AssumedRole","principalId":"AROA{id}:{session}","arn":"arn:aws:sts::{account}:assumed-role/{role}/{session}","accountId":"{account}","accessKeyId":"ASIA{key}","sessionContext":{{"sessionIssuer":{{"type":"Role","principalId":"AROA{id}","arn":"arn:aws:iam::{account}:role/{role}","accountId":"{account}","userName":"{role}"}},"webIdFederationData":{{}},"attributes":{{"creationDate":"{time}:00Z","mfaAuthenticated":"false"}}}}}},"eventTime":"{time}:{second:02}Z","eventSource":"{service}.amazonaws.com","eventName":"{name}","awsRegion":"{region}","sourceIPAddress":"{address}","userAgent":"{agent}","#
         )
     }
 
@@ -592,4 +364,24 @@ impl Cell {
             kind: "CloudTrail-NetworkActivity",
         }
     }
+}
+
+/// One gzip file of so many bytes of records.
+pub fn gzip(path: &Path, bytes: u64) {
+    let record = r#"{"eventVersion":"1.11","eventSource":"s3.amazonaws.com","eventName":"GetObject","recipientAccountId":"111122223333","awsRegion":"eu-west-1","requestParameters":{"key":"KEY"}}"#;
+    let mut random = Random(7);
+    let mut piece = String::new();
+    while piece.len() < 1 << 20 {
+        piece += &record.replace("KEY", &random.base64(400));
+        piece.push(',');
+    }
+    let file = std::io::BufWriter::new(fs::File::create(path).expect("a file"));
+    let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    gzip.write_all(b"{\"Records\":[").expect("a file");
+    for _ in 0..bytes / piece.len() as u64 {
+        gzip.write_all(piece.as_bytes()).expect("a file");
+    }
+    gzip.write_all(b"{\"eventVersion\":\"1.11\"}]}")
+        .expect("a file");
+    gzip.finish().expect("a file");
 }
