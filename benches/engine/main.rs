@@ -22,6 +22,9 @@ use stages::{Peer, count_logs, each_text, log_files, parse, scan};
 const COPIES: usize = 40;
 const HUGE: u64 = 2 << 30;
 
+/// A name, and what is timed.
+type Stage<'a> = (&'a str, Box<dyn Fn() + 'a>);
+
 fn main() {
     if let Some(logs) = text_argument("--count-only") {
         return count_only(Path::new(&logs));
@@ -60,7 +63,7 @@ fn measure(what: &str, logs: &Path) {
     );
     let zcat = Peer::zcat(logs, bytes);
     let duckdb = Peer::duckdb(logs, &tally);
-    let mut stages: Vec<(&str, Box<dyn Fn() + '_>)> = vec![
+    let mut stages: Vec<Stage<'_>> = vec![
         (
             "uncompress only (the floor)",
             Box::new(|| each_text(logs, |_| {})),
