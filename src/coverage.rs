@@ -5,23 +5,27 @@ use std::collections::BTreeMap;
 use crate::render::coverage::{Counted, CoverageReport, LostRow, Part};
 use crate::render::volumes::{self as rows, Number};
 use crate::selectors::{AdvancedEventSelector, Selectors, differences};
-use crate::spec::Spec;
+use crate::spec::{Spec, Trail};
 use crate::volumes::{Change, Outcome, Scale, Scope, Sketch};
 
 /// Selectors of all recording trails, by where they record.
 pub type Recorders = BTreeMap<Scope, Selectors>;
 
 /// Organization trails record in every account, multi-Region trails in every Region.
+pub fn scope(spec: &Spec, name: &str, trail: &Trail) -> Scope {
+    let account = spec.account_id(trail.owner(spec)).to_owned();
+    let region = spec.region_of_trail(name).unwrap_or_default().to_owned();
+    Scope {
+        account: (!trail.organization).then_some(account),
+        region: (!trail.multi_region).then_some(region),
+    }
+}
+
+/// What the trails of a spec record, and where.
 pub fn recorders(spec: &Spec) -> Recorders {
     let mut all: BTreeMap<Scope, Vec<AdvancedEventSelector>> = BTreeMap::new();
     for (name, trail) in spec.trails.iter().filter(|(_, trail)| trail.logging) {
-        let account = spec.account_id(trail.owner(spec)).to_owned();
-        let region = spec.region_of_trail(name).unwrap_or_default().to_owned();
-        let scope = Scope {
-            account: (!trail.organization).then_some(account),
-            region: (!trail.multi_region).then_some(region),
-        };
-        all.entry(scope)
+        all.entry(scope(spec, name, trail))
             .or_default()
             .extend(trail.selectors().to_advanced());
     }

@@ -47,38 +47,19 @@ pub fn volumes(outcome: &Outcome, engine: &Engine, facts: Facts) -> Volumes {
         sampled_from: (tally.left.count > 0).then_some(tally.files.count + tally.left.count),
         damaged_files: (damaged > 0).then_some(damaged),
     };
-    Volumes {
+    let mut volumes = Volumes {
         provenance: Provenance::Measured,
-        definitions: definitions(&accounts, engine),
         window: facts.window,
         measurements: vec![measurement],
         accounts,
         ..Volumes::none()
-    }
-}
-
-/// What the selectors are whose own events were counted.
-fn definitions(
-    accounts: &BTreeMap<String, BTreeMap<String, RegionVolumes>>,
-    engine: &Engine,
-) -> BTreeMap<String, BTreeMap<String, String>> {
-    let mut definitions: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    let regions = || accounts.values().flat_map(BTreeMap::values);
+    };
     for (trail, name) in engine.trails().enumerate() {
         for own in engine.own_counts(trail) {
-            let counted = |region: &RegionVolumes| {
-                region
-                    .selectors
-                    .get(name)
-                    .is_some_and(|names| names.contains_key(&own.name))
-            };
-            if regions().any(counted) {
-                let names = definitions.entry(name.to_owned()).or_default();
-                names.insert(own.name.clone(), own.selector.digest());
-            }
+            volumes.define(name, &own.name, own.selector);
         }
     }
-    definitions
+    volumes
 }
 
 /// Accounts and Regions with a name; events of others are in no place of the bill.

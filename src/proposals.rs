@@ -4,10 +4,11 @@
 use rust_decimal::Decimal;
 
 use crate::cost::{MONTH_HOURS, Meter, PriceBook, trail_views};
+use crate::coverage;
 use crate::render::volumes::Proposal;
 use crate::selectors::{AdvancedEventSelector, FieldSelector, Operator, Selectors, differences};
 use crate::spec::{Spec, Trail, partition};
-use crate::volumes::{Hitter, Scope, ScopedSelectors, Sketch, Talkers};
+use crate::volumes::{Hitter, ScopedSelectors, Sketch, Talkers};
 
 /// Shares of a trail's data events under which a resource or caller is not loud.
 const LOUD_PERCENT: u64 = 5;
@@ -20,12 +21,7 @@ pub fn trails(spec: &Spec) -> Vec<(String, ScopedSelectors)> {
     let logging = spec.trails.iter().filter(|(_, trail)| trail.logging);
     logging
         .map(|(name, trail)| {
-            let account = spec.account_id(trail.owner(spec)).to_owned();
-            let region = spec.region_of_trail(name).unwrap_or_default().to_owned();
-            let scope = Scope {
-                account: (!trail.organization).then_some(account),
-                region: (!trail.multi_region).then_some(region),
-            };
+            let scope = coverage::scope(spec, name, trail);
             (name.clone(), (scope, trail.selectors()))
         })
         .collect()

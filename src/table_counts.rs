@@ -64,16 +64,21 @@ pub fn volumes(tally: &Tally, scope: &Scope<'_>) -> Volumes {
         let regions = regions.map(|(name, region)| (name.clone(), named.region(region)));
         accounts.insert(account.clone(), regions.collect());
     }
-    Volumes {
+    let mut volumes = Volumes {
         provenance: Provenance::Measured,
         window: Some(Window::Span(SpanWindow {
             from: scope.from.to_owned(),
             to: scope.to.to_owned(),
         })),
-        definitions: named.definitions(&accounts),
         accounts,
         ..Volumes::none()
+    };
+    for (trail, of) in scope.trails {
+        for (index, selector) in of.to_advanced().iter().enumerate() {
+            volumes.define(trail, &called(selector, index), selector);
+        }
     }
+    volumes
 }
 
 /// The selectors whose own counts are written.
@@ -121,31 +126,6 @@ impl<'a> Named<'a> {
             files: None,
             selectors: self.recorded(region),
         }
-    }
-
-    /// What the selectors are whose own events were counted.
-    fn definitions(
-        &self,
-        accounts: &BTreeMap<String, BTreeMap<String, RegionVolumes>>,
-    ) -> BTreeMap<String, BTreeMap<String, String>> {
-        let mut definitions: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-        let regions = || accounts.values().flat_map(BTreeMap::values);
-        for (trail, of) in self.scope.trails {
-            for (index, selector) in of.to_advanced().iter().enumerate() {
-                let name = called(selector, index);
-                let counted = |region: &RegionVolumes| {
-                    region
-                        .selectors
-                        .get(trail)
-                        .is_some_and(|names| names.contains_key(&name))
-                };
-                if regions().any(counted) {
-                    let names = definitions.entry((*trail).to_owned()).or_default();
-                    names.insert(name, selector.digest());
-                }
-            }
-        }
-        definitions
     }
 
     fn by_source(&self, region: &RegionTally, category: &str) -> Option<ByName<cost::Counts>> {

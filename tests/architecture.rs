@@ -116,7 +116,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("price_list", &["aws", "cost", "model"]),
     (
         "proposals",
-        &["cost", "render", "selectors", "spec", "volumes"],
+        &["cost", "coverage", "render", "selectors", "spec", "volumes"],
     ),
     (
         "prove",

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::recorded::{Category, PreparedSelector, UNKNOWN};
 use super::trails::TrailView;
-use super::volumes::Volumes;
+use super::volumes::{RegionVolumes, Volumes};
+use crate::selectors::AdvancedEventSelector;
 
 /// By trail and selector.
 pub struct Known {
@@ -68,6 +69,19 @@ impl Known {
 }
 
 impl Volumes {
+    /// Says which selector the counts under a name are of, if there are any.
+    pub fn define(&mut self, trail: &str, name: &str, selector: &AdvancedEventSelector) {
+        let mut regions = self.accounts.values().flat_map(BTreeMap::values);
+        let counted = |region: &RegionVolumes| {
+            let names = region.selectors.get(trail);
+            names.is_some_and(|names| names.contains_key(name))
+        };
+        if regions.any(counted) {
+            let names = self.definitions.entry(trail.to_owned()).or_default();
+            names.insert(name.to_owned(), selector.digest());
+        }
+    }
+
     /// Whether the counts under the name of a selector are of this selector, as far as the volumes say.
     fn is_defined_as(&self, trail: &str, selector: &PreparedSelector) -> bool {
         let counted = self

@@ -520,6 +520,11 @@ fn with_address(text: &str) -> String {
     owned
 }
 
+/// Records name the bucket beside the object.
+pub fn is_container(kind: &str) -> bool {
+    matches!(kind, "AWS::S3::Bucket" | "AWS::S3Express::DirectoryBucket")
+}
+
 /// The resource type that a data event is counted under: the first one that is not merely the container of another.
 /// Old records name no resources; then the event source says it.
 fn resource_type<'a>(event: &'a Event<'_>) -> &'a str {
@@ -527,9 +532,7 @@ fn resource_type<'a>(event: &'a Event<'_>) -> &'a str {
         .resources
         .iter()
         .filter_map(|r| r.resource_type.as_deref());
-    let container =
-        |kind: &&str| matches!(*kind, "AWS::S3::Bucket" | "AWS::S3Express::DirectoryBucket");
-    let mut own = types.clone().filter(|kind| !container(kind));
+    let mut own = types.clone().filter(|kind| !is_container(kind));
     if let Some(kind) = own.next().or_else(|| types.clone().next()) {
         return kind;
     }

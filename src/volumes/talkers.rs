@@ -1,6 +1,6 @@
 //! Who causes what each trail records: resources and callers of its data events, sources of its management events.
 
-use super::count::{Place, principal, without_key};
+use super::count::{Place, is_container, principal, without_key};
 use super::decide::{Decider, Trails};
 use super::engine::plain;
 use super::record::{Field, Record, text};
@@ -46,8 +46,6 @@ impl Talkers {
             "Data" => {
                 self.data_events += 1;
                 // Records name the bucket beside the object.
-                let is_container =
-                    |kind: &str| kind.ends_with("::Bucket") || kind.ends_with("::DirectoryBucket");
                 let mut resources = record.resources();
                 let own = resources.find(|(kind, _)| !is_container(&decoded(kind)));
                 if let Some((kind, [b'"', arn @ .., b'"'])) = own {
