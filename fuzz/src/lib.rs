@@ -13,7 +13,9 @@ pub mod volumes;
 #[path = "../../src/volumes/tests/oracle.rs"]
 mod oracle;
 
-use selectors::{AdvancedEventSelector, DataResource, EventSelector, FieldSelector, Operator, Selectors};
+use selectors::{
+    AdvancedEventSelector, DataResource, EventSelector, FieldSelector, Operator, Selectors,
+};
 use volumes::{Counter, Engine, Reading, Tally};
 
 /// A trail of each kind, with every field that selectors know and one that they do not.
@@ -21,15 +23,26 @@ fn trails() -> Vec<Selectors> {
     let equals = |field: &str, value: &str| FieldSelector::equals(field, [value]);
     let data = || equals("eventCategory", "Data");
     let advanced = vec![
-        AdvancedEventSelector::new(vec![equals("eventCategory", "Management"), equals("readOnly", "true")]),
+        AdvancedEventSelector::new(vec![
+            equals("eventCategory", "Management"),
+            equals("readOnly", "true"),
+        ]),
         AdvancedEventSelector::new(vec![
             data(),
             equals("resources.type", "AWS::S3::Object"),
             FieldSelector::new("resources.ARN").with(Operator::StartsWith, ["arn:aws:s3:::a"]),
         ]),
-        AdvancedEventSelector::new(vec![data(), FieldSelector::new("eventName").with(Operator::NotEquals, ["a"])]),
-        AdvancedEventSelector::new(vec![FieldSelector::new("userIdentity.arn").with(Operator::EndsWith, ["a"])]),
-        AdvancedEventSelector::new(vec![equals("vpcEndpointId", "a"), equals("errorCode", "VpceAccessDenied")]),
+        AdvancedEventSelector::new(vec![
+            data(),
+            FieldSelector::new("eventName").with(Operator::NotEquals, ["a"]),
+        ]),
+        AdvancedEventSelector::new(vec![
+            FieldSelector::new("userIdentity.arn").with(Operator::EndsWith, ["a"]),
+        ]),
+        AdvancedEventSelector::new(vec![
+            equals("vpcEndpointId", "a"),
+            equals("errorCode", "VpceAccessDenied"),
+        ]),
         AdvancedEventSelector::new(vec![equals("some.new", "a")]),
     ];
     let basic = EventSelector {
@@ -66,6 +79,10 @@ pub fn records(input: &[u8]) {
     let Some((&piece, text)) = input.split_first() else {
         return;
     };
+    // Damaged gzip is for the other target.
+    if text.starts_with(b"\x1f\x8b\x08") {
+        return;
+    }
     let trails = trails();
     let engine = engine(&trails);
     let tally = count(&engine, text, usize::from(piece));
@@ -74,7 +91,10 @@ pub fn records(input: &[u8]) {
         assert_eq!(oracle::lines_of(&tally), oracle::lines(&expected, &trails));
     }
     // Whether a file fits into memory must not make a difference.
-    let (whole, pieces) = (count(&engine, text, 0), count(&engine, text, 1 + usize::from(piece)));
+    let (whole, pieces) = (
+        count(&engine, text, 0),
+        count(&engine, text, 1 + usize::from(piece)),
+    );
     assert_same(&whole, &pieces);
 }
 
@@ -86,15 +106,18 @@ pub fn gzip(input: &[u8]) {
     let engine = engine(&trails());
     let whole = count(&engine, file, 0);
     let pieces = count(&engine, file, 1 + usize::from(piece));
-    assert_same(&whole, &pieces);
+    // How much of damaged data can be uncompressed depends on the pieces.
+    if whole.problems.count == 0 || pieces.problems.count == 0 {
+        assert_same(&whole, &pieces);
+    }
 }
 
-/// Where a text is broken, it depends on the pieces how far it can be read.
 fn assert_same(whole: &Tally, pieces: &Tally) {
-    assert_eq!(whole.problems.count > 0, pieces.problems.count > 0);
+    assert_eq!(oracle::lines_of(whole), oracle::lines_of(pieces));
+    assert_eq!(whole.events, pieces.events);
+    assert_eq!(whole.problems.count, pieces.problems.count);
+    // A stream is not read behind the place where it is broken.
     if whole.problems.count == 0 {
-        assert_eq!(oracle::lines_of(whole), oracle::lines_of(pieces));
-        assert_eq!(whole.events, pieces.events);
         assert_eq!(whole.files, pieces.files);
     }
 }

@@ -14,6 +14,8 @@ const TRAILER: usize = 8;
 /// deflate does not compress better than this.
 const MAX_RATIO: usize = 1032;
 const WINDOW: usize = 64 * 1024;
+/// What is uncompressed at once: where the data is damaged, no more than this is lost of what comes before.
+const STEP: usize = 1024;
 /// Names and comments in headers are short; nothing else may fill the memory.
 const MAX_HEADER: usize = 4 * 1024;
 
@@ -154,7 +156,8 @@ impl Pieces {
         loop {
             let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
             let flush = FlushDecompress::None;
-            let status = self.inflate.decompress(piece, &mut self.window, flush);
+            let step = piece.get(..STEP).unwrap_or(piece);
+            let status = self.inflate.decompress(step, &mut self.window, flush);
             let status = status.map_err(|_| Reason::Corrupt)?;
             let read = (self.inflate.total_in() - read) as usize;
             let written = (self.inflate.total_out() - written) as usize;

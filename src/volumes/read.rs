@@ -171,9 +171,17 @@ impl<'e> Reading<'e> {
                 // What came before the damage can still be counted.
                 let mut sink = FileSink::new(&mut self.counter, &mut self.file);
                 self.feed.scan(false, &mut self.scanner, &mut sink);
-                self.broken(reason);
+                self.damaged(reason);
                 false
             }
+        }
+    }
+
+    /// The text can be read only so far. Where it had been given up before, that is known already; how much of it came
+    /// in one piece must not make a difference.
+    fn damaged(&mut self, reason: Reason) {
+        if !self.feed.stopped {
+            self.broken(reason);
         }
     }
 
@@ -190,7 +198,7 @@ impl<'e> Reading<'e> {
         let mut sink = FileSink::new(&mut self.counter, &mut self.file);
         self.feed.scan(ended.is_ok(), &mut self.scanner, &mut sink);
         if let Err(reason) = ended {
-            self.broken(reason);
+            self.damaged(reason);
         }
         self.abandon();
     }

@@ -140,10 +140,12 @@ impl Scanner {
                 End::Piece => return Ok(done),
                 End::TooLarge => return Err((self.offset, Syntax::TooLarge)),
                 End::Broken(behind) => {
-                    let rest = bytes.get(done + behind..).unwrap_or_default();
+                    let piece = bytes.get(done..).unwrap_or_default();
                     let problem = self.offset + behind as u64;
-                    let Some(skipped) = self.resume(rest) else {
-                        return Err((problem, self.reason(rest)));
+                    let skipped = match self.resume(piece, behind, last) {
+                        Ok(Some(skipped)) => skipped,
+                        Ok(None) => return Ok(done),
+                        Err(reason) => return Err((problem, reason)),
                     };
                     sink.unknown(problem, Syntax::NotJson);
                     done += behind + skipped;
@@ -153,20 +155,23 @@ impl Scanner {
         }
     }
 
-    /// Behind a broken line, where each line is a document.
-    fn resume(&self, rest: &[u8]) -> Option<usize> {
-        if self.place != Place::Outside || self.reason(rest) == Syntax::Utf16 {
-            return None;
+    /// How far it is from a broken place to the next line, where each line is a document. Nothing if more text has to
+    /// come before that can be said.
+    fn resume(&self, piece: &[u8], broken: usize, last: bool) -> Result<Option<usize>, Syntax> {
+        let rest = piece.get(broken..piece.len().min(MAX_PIECE));
+        let rest = rest.unwrap_or_default();
+        if matches!(rest, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) && self.offset == 0 {
+            return Err(Syntax::Utf16);
         }
-        let line = memchr::memchr(b'\n', rest)? + 1;
-        let next = rest.get(line..)?.iter().find(|b| !b.is_ascii_whitespace());
-        (next == Some(&b'{')).then_some(line)
-    }
-
-    fn reason(&self, rest: &[u8]) -> Syntax {
-        match rest {
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] if self.offset == 0 => Syntax::Utf16,
-            _ => Syntax::NotJson,
+        if self.place != Place::Outside {
+            return Err(Syntax::NotJson);
+        }
+        let line = memchr::memchr(b'\n', rest).map(|end| end + 1);
+        let behind = line.and_then(|line| rest.get(line..)).unwrap_or_default();
+        match behind.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            Some(b'{') => Ok(line),
+            None if !last && piece.len() < MAX_PIECE => Ok(None),
+            _ => Err(Syntax::NotJson),
         }
     }
 

@@ -160,3 +160,86 @@ fn huge_values_are_refused_in_bounded_memory() {
         );
     }
 }
+
+#[test]
+fn what_is_counted_does_not_depend_on_the_pieces() {
+    let line = format!("{{\"account\", 1}}\n{RECORD}\n");
+    let file = gzip(b"{\"Records\":[{\"eventVersion\":\"1\"},oops");
+    let torn = &file[..file.len() - 9];
+    let zeros = [RECORD.as_bytes(), b"\0\0\0", RECORD.as_bytes()].concat();
+    for (bytes, events, problems) in [
+        // The line ends behind the piece that is broken.
+        (line.as_bytes(), 1, 1),
+        // Broken text, then broken gzip: one problem.
+        (torn, 1, 1),
+        (&zeros, 2, 0),
+    ] {
+        for piece in [0, 1, 2, 7, 1000] {
+            let tally = count_text(&Engine::new(&[]), bytes, piece);
+            assert_eq!(
+                (tally.events, tally.problems.count),
+                (events, problems),
+                "{piece}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_last_of_two_members_counts_whatever_it_is() {
+    let record = r#"{"eventVersion":"1","userIdentity":{"arn":"a"},"resources":[{"type":"T","ARN":"a"}],"userIdentity":"x","resources":"y","eventCategory":"Data"}"#;
+    let text = format!("[{record},{record},{record}]");
+    let tally = count_text(&Engine::new(&[]), text.as_bytes(), 0);
+    assert_eq!(tally.events, 3);
+    assert!(tally.principals.top(1).is_empty() && tally.resources.top(1).is_empty());
+}
+
+/// A file that shrinks or vanishes between two reads, as its reader sees it.
+#[test]
+fn a_file_that_is_truncated_while_it_is_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.json.gz");
+    let file = log_file(200_000);
+    std::fs::write(&path, &file).unwrap();
+    let opened = std::fs::File::open(&path).unwrap();
+    let shrinks = Shrinking {
+        file: opened,
+        path,
+        reads: 0,
+    };
+    let source = Source::Stream {
+        name: "shrinks".to_owned(),
+        reader: Box::new(shrinks),
+    };
+    let tally = count(&Engine::new(&[]), vec![source], &Options::default()).tally;
+    assert!(
+        tally.events > 0 && tally.events < 200_000,
+        "{}",
+        tally.events
+    );
+    assert_eq!(
+        tally.problems.named[0].to_string().split(" at").next(),
+        Some("shrinks: gzip data is cut off")
+    );
+}
+
+/// Truncates and removes its file after the first read.
+struct Shrinking {
+    file: std::fs::File,
+    path: std::path::PathBuf,
+    reads: u32,
+}
+
+impl Read for Shrinking {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reads += 1;
+        if self.reads == 2 {
+            let length = std::fs::metadata(&self.path)?.len();
+            let file = std::fs::OpenOptions::new().write(true).open(&self.path)?;
+            file.set_len(length / 2)?;
+            std::fs::remove_file(&self.path)?;
+        }
+        let most = buffer.len().min(16);
+        self.file.read(&mut buffer[..most])
+    }
+}
