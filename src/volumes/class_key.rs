@@ -41,32 +41,33 @@ impl Fingerprint {
 const LOW: u64 = 0x9e37_79b9_7f4a_7c15;
 const HIGH: u64 = 0xd1b5_4a32_d192_ed03;
 
-/// Length, beginning and end of short values; of long ones also what lies between.
+/// Beginning and end of a value, which overlap where it is short, and what lies between where it is long.
 #[inline(always)]
 fn mix((low, high): (u64, u64), value: &[u8]) -> (u64, u64) {
     let length = value.len() as u64;
-    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
-    let (first, last) = if let (Some(first), Some(last)) = (value.first_chunk(), value.last_chunk())
-    {
-        (word(first), word(last))
-    } else if let (Some(first), Some(last)) = (value.first_chunk::<4>(), value.last_chunk::<4>()) {
-        let half = |bytes: [u8; 4]| u64::from(u32::from_le_bytes(bytes));
-        (half(*first), half(*last))
-    } else {
-        let short = value
-            .iter()
-            .fold(0, |bits, byte| bits << 8 | u64::from(*byte));
-        (short, 0)
-    };
-    let mut mixed = fold_both((low ^ length, high ^ length), first, last);
-    if value.len() > 16 {
-        let (words, _) = value.as_chunks::<8>();
-        for pair in words.get(1..).unwrap_or_default().chunks(2) {
-            let second = pair.get(1).map_or(0, word);
-            mixed = fold_both(mixed, pair.first().map_or(0, word), second);
+    let start = (low ^ length, high ^ length);
+    let half = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
+    if let (Some(first), Some(last)) = (value.first_chunk::<16>(), value.last_chunk::<16>()) {
+        let mut mixed = fold_pair(start, first);
+        if value.len() > 32 {
+            let (between, _) = value.get(16..).unwrap_or_default().as_chunks();
+            mixed = between.iter().fold(mixed, fold_pair);
         }
+        fold_pair(mixed, last)
+    } else if let (Some(first), Some(last)) = (value.first_chunk(), value.last_chunk()) {
+        fold_both(start, u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+    } else if let (Some(first), Some(last)) = (value.first_chunk(), value.last_chunk()) {
+        fold_both(start, half(first), half(last))
+    } else {
+        let bytes = value.iter();
+        fold_both(start, bytes.fold(0, |bits, byte| bits << 8 | u64::from(*byte)), 0)
     }
-    mixed
+}
+
+#[inline(always)]
+fn fold_pair(mixed: (u64, u64), bytes: &[u8; 16]) -> (u64, u64) {
+    let both = u128::from_le_bytes(*bytes);
+    fold_both(mixed, both as u64, (both >> 64) as u64)
 }
 
 #[inline(always)]

@@ -41,6 +41,8 @@ pub struct Counter<'e> {
     /// The path of the file at hand does not say whether its records are wanted.
     is_undated: bool,
     place: Place,
+    /// Files at the place that its Region has not been told yet.
+    files: Files,
     cells: Vec<Cell>,
     cell_numbers: ByFingerprint<usize>,
     /// That of the last record.
@@ -90,6 +92,8 @@ struct Class {
     is_data: bool,
     first_is_object: bool,
     verdict: Verdict,
+    /// Events that the calls have not been told yet.
+    events: u64,
     /// The cell that it was counted in last, and where its counts there begin.
     last: Option<(usize, usize)>,
 }
@@ -104,6 +108,7 @@ impl<'e> Counter<'e> {
             selection: None,
             is_undated: true,
             place: Place::default(),
+            files: Files::default(),
             cells: Vec::new(),
             cell_numbers: ByFingerprint::default(),
             cell: None,
@@ -139,22 +144,19 @@ impl<'e> Counter<'e> {
 
     /// Begins a file; records that do not name their account or Region are counted at the file's place.
     pub fn begin(&mut self, place: Option<&Place>) {
-        self.is_undated = place.is_none();
         // Files of one folder come one after the other.
         if place != Some(&self.place) {
+            self.settle_files();
+            self.is_undated = place.is_none();
             self.place = place.cloned().unwrap_or_default();
             self.cell = None;
         }
     }
 
-    pub fn files(&mut self, place: Option<&Place>, files: Files) {
+    /// What has been read of the file at hand.
+    pub fn file(&mut self, files: Files) {
         self.tally.files.add(files);
-        if let Some(place) = place {
-            self.tally
-                .region(&place.account, &place.region)
-                .files
-                .add(files);
-        }
+        self.files.add(files);
     }
 
     /// For what concerns no single record.
@@ -162,7 +164,17 @@ impl<'e> Counter<'e> {
         &mut self.tally
     }
 
-    /// Takes what has been counted so far.
+    /// Takes what has been counted so far, except for counts of accounts and Regions as long as there are few of them: these add
+    /// up to the same sums whenever they are taken.
+    pub fn take_batch(&mut self) -> Tally {
+        self.settle_frequent();
+        if self.rows.all.len() >= MAX_ROWS / 2 {
+            self.settle_rows();
+        }
+        std::mem::take(&mut self.tally)
+    }
+
+    /// Takes all that has been counted so far.
     pub fn take(&mut self) -> Tally {
         self.settle();
         std::mem::take(&mut self.tally)
@@ -193,6 +205,7 @@ impl<'e> Counter<'e> {
         let Some(class) = self.classes.get_mut(number) else {
             return;
         };
+        class.events += 1;
         let start = match class.last {
             Some((last, start)) if last == cell => start,
             _ => {
@@ -219,7 +232,7 @@ impl<'e> Counter<'e> {
                 .add(arn, |arn, count| sketch.add(principal(&plain(arn)), count));
         }
         if self.rows.all.len() >= MAX_ROWS {
-            self.settle();
+            self.settle_rows();
         }
     }
 
@@ -323,6 +336,26 @@ impl<'e> Counter<'e> {
 
     /// Adds what has been counted to the tally.
     fn settle(&mut self) {
+        self.settle_frequent();
+        self.settle_rows();
+    }
+
+    /// What is found most often.
+    fn settle_frequent(&mut self) {
+        let tally = &mut self.tally;
+        for class in self.classes.iter_mut().filter(|class| class.events > 0) {
+            let events = std::mem::take(&mut class.events);
+            tally.calls.add(&class.call, events);
+        }
+        let (resources, principals) = (&mut tally.resources, &mut tally.principals);
+        self.resources.drain(|arn, count| resources.add(arn, count));
+        self.principals
+            .drain(|arn, count| principals.add(principal(&plain(arn)), count));
+    }
+
+    /// What belongs to an account and Region.
+    fn settle_rows(&mut self) {
+        self.settle_files();
         for row in std::mem::take(&mut self.rows.all) {
             let class = self.classes.get_mut(row.class);
             if let (Some(class), Some(cell)) = (class, self.cells.get(row.cell)) {
@@ -332,10 +365,14 @@ impl<'e> Counter<'e> {
         }
         self.rows.counts.clear();
         self.rows.numbers.clear();
-        let (resources, principals) = (&mut self.tally.resources, &mut self.tally.principals);
-        self.resources.drain(|arn, count| resources.add(arn, count));
-        self.principals
-            .drain(|arn, count| principals.add(principal(&plain(arn)), count));
+    }
+
+    fn settle_files(&mut self) {
+        let files = std::mem::take(&mut self.files);
+        if files != Files::default() && !self.is_undated {
+            let Place { account, region } = &self.place;
+            self.tally.region(account, region).files.add(files);
+        }
     }
 }
 
@@ -412,6 +449,7 @@ impl Class {
             failed: event.error_code.is_some(),
             is_data,
             first_is_object: first == Some("AWS::S3::Object"),
+            events: 0,
             last: None,
             verdict,
         }
@@ -480,7 +518,6 @@ impl Class {
             }
         }
         self.settle_own(region, count, counts);
-        tally.calls.add(&self.call, count);
     }
 
     /// What the always-recording selectors count as their own is what those before them have left.

@@ -27,7 +27,6 @@ pub struct Reading<'e> {
 #[derive(Default)]
 struct Open {
     name: String,
-    place: Option<Place>,
     compressed: u64,
     uncompressed: u64,
     records: u64,
@@ -71,12 +70,19 @@ impl<'e> Reading<'e> {
         self.counter.tally()
     }
 
+    /// See [`Counter::take`].
+    pub fn take_batch(&mut self) -> Tally {
+        self.counter.take_batch()
+    }
+
     pub fn take(&mut self) -> Tally {
         self.counter.take()
     }
 
-    pub fn files(&mut self, place: Option<&Place>, files: Files) {
-        self.counter.files(place, files);
+    /// A digest file that need not be read.
+    pub fn digest(&mut self, place: Option<&Place>, size: u64) {
+        self.counter.begin(place);
+        self.counter.file(Files::digest(size));
     }
 
     /// A problem with a file that is not being read.
@@ -86,8 +92,8 @@ impl<'e> Reading<'e> {
         problems.add(problem);
     }
 
-    pub fn begin(&mut self, name: String, place: Option<Place>) {
-        self.counter.begin(place.as_ref());
+    pub fn begin(&mut self, name: String, place: Option<&Place>) {
+        self.counter.begin(place);
         self.scanner.begin();
         self.input = Input::Unknown;
         self.head.clear();
@@ -96,7 +102,6 @@ impl<'e> Reading<'e> {
         self.feed.stopped = false;
         self.file = Open {
             name,
-            place,
             ..Open::default()
         };
     }
@@ -213,7 +218,7 @@ impl<'e> Reading<'e> {
         } else {
             Files::default()
         };
-        self.counter.files(file.place.as_ref(), files);
+        self.counter.file(files);
         // Largest texts are rare, so their memory is not kept.
         self.feed.text.clear();
         self.feed.text.shrink_to(1024 * 1024);

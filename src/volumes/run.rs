@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -149,7 +150,7 @@ pub fn count(engine: &Engine, sources: Vec<Source>, options: &Options<'_>) -> Ou
             .is_some_and(|flag| flag.load(Ordering::Relaxed))
     };
     let (batches, todo) = sync_channel::<Batch>(threads);
-    let (counted, tallies) = sync_channel::<Counted>(threads);
+    let (counted, tallies) = sync_channel(threads);
     // One token for each batch that may be under way; it comes back when the batch has been put to the others.
     let (permit, permits) = sync_channel::<()>(threads * AHEAD);
     for _ in 0..threads * AHEAD {
@@ -159,30 +160,40 @@ pub fn count(engine: &Engine, sources: Vec<Source>, options: &Options<'_>) -> Ou
     let walk = Walk::new(sources, options.selection.clone());
     let (tally, groups) = thread::scope(|scope| {
         scope.spawn(|| Dealer::new(options, batches, permits).deal(walk, &cancelled));
+        let mut workers = Vec::new();
         for _ in 0..threads {
             let counted = counted.clone();
             let (todo, dedupe) = (&todo, dedupe.as_ref());
             let whole = WHOLE_FILES / threads;
-            scope.spawn(move || {
+            workers.push(scope.spawn(move || {
                 let counter = Counter::new(engine, dedupe)
                     .with_change(options.change)
                     .with_talkers(options.talkers)
                     .with_selection(&options.selection);
                 let mut worker = Worker::new(counter, whole, options);
+                let alarm = Alarm(counted);
                 while let Some(batch) = next(todo) {
                     let done = Counted {
                         number: batch.number,
                         group: batch.group,
                         tally: worker.batch(batch.files),
                     };
-                    if counted.send(done).is_err() {
+                    if alarm.0.send(Some(done)).is_err() {
                         break;
                     }
                 }
-            });
+                worker.reading.take()
+            }));
         }
         drop(counted);
-        collect(tallies, permit, options)
+        let (mut whole, groups) = collect(tallies, permit, options);
+        for worker in workers {
+            match worker.join() {
+                Ok(rest) => whole.merge(rest),
+                Err(panic) => resume_unwind(panic),
+            }
+        }
+        (whole, groups)
     });
     Outcome {
         tally,
@@ -194,6 +205,17 @@ pub fn count(engine: &Engine, sources: Vec<Source>, options: &Options<'_>) -> Ou
 fn next(todo: &Mutex<Receiver<Batch>>) -> Option<Batch> {
     let todo = todo.lock().unwrap_or_else(PoisonError::into_inner);
     todo.recv().ok()
+}
+
+/// Where a thread sends what it has counted; nothing when it panics, so that nobody waits for the rest.
+struct Alarm(SyncSender<Option<Counted>>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = self.0.send(None);
+        }
+    }
 }
 
 /// Hands out the files in batches, each of one group.
@@ -267,7 +289,7 @@ impl Dealer {
 
 /// Puts the counts of all batches together, in their order.
 fn collect(
-    tallies: Receiver<Counted>,
+    tallies: Receiver<Option<Counted>>,
     permit: SyncSender<()>,
     options: &Options<'_>,
 ) -> (Tally, Vec<Group>) {
@@ -276,6 +298,7 @@ fn collect(
     let mut early = BTreeMap::new();
     let mut next = 0;
     for counted in tallies {
+        let Some(counted) = counted else { break };
         early.insert(counted.number, counted);
         while let Some(Counted { group, tally, .. }) = early.remove(&next) {
             if let Some(group) = groups.get_mut(group) {
@@ -337,7 +360,7 @@ impl<'e> Worker<'e> {
                 Found::File(path) => self.path(&path),
                 Found::Bytes { name, bytes, hold } => {
                     let layout = self.dated(&name);
-                    self.reading.begin(name, layout.place);
+                    self.reading.begin(name, layout.place.as_ref());
                     self.reading.whole(&bytes);
                     drop(hold);
                 }
@@ -348,7 +371,11 @@ impl<'e> Worker<'e> {
                 Found::Problem(problem) => self.reading.problem(problem),
             }
         }
-        self.reading.take()
+        // Of a sample, the counts of each batch belong to its group.
+        match self.sample {
+            Some(_) => self.reading.take(),
+            None => self.reading.take_batch(),
+        }
     }
 
     fn cancelled(&self) -> bool {
@@ -363,8 +390,7 @@ impl<'e> Worker<'e> {
     }
 
     fn digest(&mut self, layout: &Layout, size: u64) {
-        self.reading
-            .files(layout.place.as_ref(), Files::digest(size));
+        self.reading.digest(layout.place.as_ref(), size);
     }
 
     fn left(&mut self, layout: &Layout, size: u64) {
@@ -406,7 +432,7 @@ impl<'e> Worker<'e> {
         }
         self.reading.tally().days.add(layout.day);
         if size > self.whole as u64 {
-            self.reading.begin(name, layout.place);
+            self.reading.begin(name, layout.place.as_ref());
             self.pieces(&mut file);
             return Ok(());
         }
@@ -415,7 +441,7 @@ impl<'e> Worker<'e> {
         file.by_ref()
             .take(self.whole as u64 + 1)
             .read_to_end(&mut self.file)?;
-        self.reading.begin(name, layout.place);
+        self.reading.begin(name, layout.place.as_ref());
         if self.file.len() > self.whole {
             // It has grown since.
             let beginning = std::mem::take(&mut self.file);
@@ -428,7 +454,7 @@ impl<'e> Worker<'e> {
 
     fn stream(&mut self, name: &str, reader: &mut dyn Read) {
         let layout = self.dated(name);
-        self.reading.begin(name.to_owned(), layout.place);
+        self.reading.begin(name.to_owned(), layout.place.as_ref());
         self.pieces(reader);
     }
 

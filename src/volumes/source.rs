@@ -44,6 +44,10 @@ impl Selection {
         }) && layout.day.is_none_or(|day| self.wants_day(day))
     }
 
+    fn wants_path(&self, path: &Path) -> bool {
+        self.is_everything() || self.wants(&Layout::of(path))
+    }
+
     pub fn wants_account(&self, account: &str) -> bool {
         self.accounts.is_empty() || self.accounts.contains(account)
     }
@@ -310,7 +314,7 @@ impl Iterator for Walk {
                 }
                 Some((_, true)) => {}
                 Some((path, false)) if !is_log_name(&path) => return Some(Found::Skipped),
-                Some((path, false)) if self.selection.wants(&Layout::of(&path)) => {
+                Some((path, false)) if self.selection.wants_path(&path) => {
                     return Some(Found::File(path));
                 }
                 Some(_) => {}
