@@ -16,7 +16,7 @@ const FIELDS: [Field; 7] = [
     Field::ErrorCode,
 ];
 
-/// Stands for a list of values. Two lists are taken for the same one only if 128 bits of hash collide.
+/// Stands for a list of values. Two lists are taken for the same one only if their hashes of 128 bits collide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u128);
 
@@ -31,55 +31,62 @@ impl Fingerprint {
         Self::of(fields.chain(types))
     }
 
+    /// A sum of products, one for each sixteen bytes, so that the processor multiplies them side by side (NH, see
+    /// <https://www.rfc-editor.org/rfc/rfc4418> section 5.2). Each has a key of its own for its place in the list.
     #[inline]
     pub fn of<'v>(values: impl Iterator<Item = &'v [u8]>) -> Self {
-        let (low, high) = values.fold((LOW, HIGH), mix);
-        Self(u128::from(high) << 64 | u128::from(low))
+        let mut key = FIRST_KEY;
+        let sum = values.fold(0, |sum: u128, value| {
+            key = next_key(key);
+            let (head, tail) = ends(value);
+            let sum = sum.wrapping_add(product(key ^ value.len() as u64, head));
+            sum.wrapping_add(product(!key, tail))
+        });
+        Self(sum)
     }
 }
 
-const LOW: u64 = 0x9e37_79b9_7f4a_7c15;
-const HIGH: u64 = 0xd1b5_4a32_d192_ed03;
+const FIRST_KEY: u64 = 0x9e37_79b9_7f4a_7c15;
+const OTHER_KEY: u64 = 0xd1b5_4a32_d192_ed03;
 
-/// Beginning and end of a value, which overlap where it is short, and what lies between where it is long.
 #[inline(always)]
-fn mix((low, high): (u64, u64), value: &[u8]) -> (u64, u64) {
-    let length = value.len() as u64;
-    let start = (low ^ length, high ^ length);
+fn next_key(key: u64) -> u64 {
+    key.wrapping_mul(0x5851_f42d_4c95_7f2d) | 1
+}
+
+#[inline(always)]
+fn product(key: u64, bytes: u128) -> u128 {
+    let (low, high) = (bytes as u64, (bytes >> 64) as u64);
+    let right = high.wrapping_add(key.rotate_left(32) ^ OTHER_KEY);
+    u128::from(low.wrapping_add(key)) * u128::from(right)
+}
+
+/// Beginning and end of a value, which overlap or are missing where it is short; of a long one, the end stands for
+/// what lies between as well.
+#[inline(always)]
+fn ends(value: &[u8]) -> (u128, u128) {
+    let both = |first: u64, last: u64| u128::from(last) << 64 | u128::from(first);
     let half = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
     if let (Some(first), Some(last)) = (value.first_chunk::<16>(), value.last_chunk::<16>()) {
-        let mut mixed = fold_pair(start, first);
-        if value.len() > 32 {
-            let (between, _) = value.get(16..).unwrap_or_default().as_chunks();
-            mixed = between.iter().fold(mixed, fold_pair);
-        }
-        fold_pair(mixed, last)
+        let (head, tail) = (u128::from_le_bytes(*first), u128::from_le_bytes(*last));
+        (head, if value.len() > 32 { between(value, tail) } else { tail })
     } else if let (Some(first), Some(last)) = (value.first_chunk(), value.last_chunk()) {
-        fold_both(start, u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+        (both(u64::from_le_bytes(*first), u64::from_le_bytes(*last)), 0)
     } else if let (Some(first), Some(last)) = (value.first_chunk(), value.last_chunk()) {
-        fold_both(start, half(first), half(last))
+        (both(half(first), half(last)), 0)
     } else {
-        let bytes = value.iter();
-        fold_both(start, bytes.fold(0, |bits, byte| bits << 8 | u64::from(*byte)), 0)
+        (value.iter().fold(0, |bits, byte| bits << 8 | u128::from(*byte)), 0)
     }
 }
 
-#[inline(always)]
-fn fold_pair(mixed: (u64, u64), bytes: &[u8; 16]) -> (u64, u64) {
-    let both = u128::from_le_bytes(*bytes);
-    fold_both(mixed, both as u64, (both >> 64) as u64)
-}
-
-#[inline(always)]
-fn fold_both((low, high): (u64, u64), a: u64, b: u64) -> (u64, u64) {
-    (fold(low ^ a, HIGH ^ b), fold(high ^ b, LOW ^ a))
-}
-
-/// Both halves of a product, so that every bit counts.
-#[inline(always)]
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    product as u64 ^ (product >> 64) as u64
+#[cold]
+fn between(value: &[u8], tail: u128) -> u128 {
+    let (chunks, _) = value.get(16..).unwrap_or_default().as_chunks();
+    chunks.iter().fold(tail, |mixed, chunk| {
+        let mixed = mixed ^ u128::from_le_bytes(*chunk);
+        let (low, high) = (mixed as u64, (mixed >> 64) as u64);
+        product(FIRST_KEY, mixed) ^ u128::from(low) << 64 ^ u128::from(high)
+    })
 }
 
 /// The hash of what is a hash already.
@@ -95,7 +102,8 @@ impl Hasher for Low {
 
     #[inline]
     fn write_u128(&mut self, hash: u128) {
-        self.0 = hash as u64;
+        // The lowest bits of a product depend on few others.
+        self.0 = (hash as u64 ^ (hash >> 64) as u64).wrapping_mul(OTHER_KEY);
     }
 
     #[inline]

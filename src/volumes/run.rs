@@ -1,6 +1,6 @@
 //! Reading log files on all cores.
 //!
-//! Files are counted in batches of a fixed size, and the counts of the batches are put together in their order. So the
+//! Files are counted in batches of known sizes, and the counts of the batches are put together in their order. So the
 //! result does not depend on the number of threads, nor on which of them was faster.
 
 use std::collections::BTreeMap;
@@ -23,7 +23,6 @@ use super::sample::{Group, Sample};
 use super::source::{Found, Kind, Layout, Selection, Source, Walk, unreadable};
 use super::tally::{Files, Reason, Tally};
 
-const BATCH: usize = 64;
 /// Batches that may be under way for each thread.
 const AHEAD: usize = 4;
 const PIECE: usize = 64 * 1024;
@@ -207,6 +206,11 @@ fn next(todo: &Mutex<Receiver<Batch>>) -> Option<Batch> {
     todo.recv().ok()
 }
 
+/// Files of a batch: few at first, so that few files keep all threads busy; then more, since each batch has its costs.
+fn batch_size(number: usize) -> usize {
+    64 << (number / 16).min(2)
+}
+
 /// Where a thread sends what it has counted; nothing when it panics, so that nobody waits for the rest.
 struct Alarm(SyncSender<Option<Counted>>);
 
@@ -257,7 +261,7 @@ impl Dealer {
         self.held += found.held();
         let open = self.open.get_mut(group)?;
         open.push(found);
-        if open.len() >= BATCH {
+        if open.len() >= batch_size(self.number) {
             self.held -= open.iter().map(Found::held).sum::<usize>();
             self.send(group)?;
         } else if self.held > HELD {
