@@ -53,6 +53,9 @@ impl Random {
 
 const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-southeast-2"];
 const ACCOUNTS: u64 = 12;
+const ROLES: u64 = 60;
+/// JSON in a file of [`deliver`]: as much as the median of an organization's files.
+const DELIVERED: usize = 27_000;
 const AGENTS: [&str; 4] = [
     "[aws-sdk-java/2.25.60 Linux/5.10.218-208.862.amzn2.x86_64 OpenJDK_64-Bit_Server_VM/17.0.11+9-LTS cfg/retry-mode/legacy]",
     "Boto3/1.34.131 md/Botocore#1.34.131 ua/2.0 os/linux#5.10.219 md/arch#x86_64 lang/python#3.12.3 exec-env/AWS_Lambda",
@@ -97,7 +100,7 @@ pub fn make_logs(folder: &Path, gigabytes: f64, seed: u64) -> Truth {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let mut truth = Truth::default();
     let mut compress = Compressor::new(CompressionLvl::new(6).expect("a level"));
-    let names: Vec<(String, String)> = (0..24)
+    let names: Vec<(String, String)> = (0..ROLES)
         .map(|n| (format!("svc-{n:02}"), random.hex(17).to_uppercase()))
         .collect();
     let mut slot = 0;
@@ -115,7 +118,7 @@ pub fn make_logs(folder: &Path, gigabytes: f64, seed: u64) -> Truth {
                 roles: sessions(&names, &mut random),
             };
             // Few files are large, most are small.
-            let records = 1 + (400 >> random.below(9)) * (1 + random.below(3));
+            let records = 1 + (250 >> random.below(9)) * (1 + random.below(3));
             make_files(
                 folder,
                 &cell,
@@ -159,17 +162,48 @@ fn make_files(
             time.replace(['-', ':'], ""),
             random.hex(16)
         );
-        let mut file = vec![0; compress.gzip_compress_bound(text.len())];
-        let length = compress
-            .gzip_compress(text.as_bytes(), &mut file)
-            .expect("room enough");
-        fs::create_dir_all(folder.join(&path)).expect("a folder");
-        fs::write(folder.join(path).join(name), &file[..length]).expect("a file");
+        write_file(&folder.join(path), &name, &text, compress);
         truth.events += own.len() as u64;
         truth.bytes += text.len() as u64;
     }
     for selector in made.iter().flat_map(|made| made.recorded) {
         truth.recorded[*selector] += 1;
+    }
+}
+
+fn write_file(folder: &Path, name: &str, text: &str, compress: &mut Compressor) {
+    let mut file = vec![0; compress.gzip_compress_bound(text.len())];
+    let length = compress
+        .gzip_compress(text.as_bytes(), &mut file)
+        .expect("room enough");
+    fs::create_dir_all(folder).expect("a folder");
+    fs::write(folder.join(name), &file[..length]).expect("a file");
+}
+
+/// Records as CloudTrail delivers them: without spaces, some in each file, and the same files day after day.
+pub fn deliver(folder: &Path, records: &[String], days: u64) {
+    let mut compress = Compressor::new(CompressionLvl::new(6).expect("a level"));
+    let mut files = vec![String::new()];
+    for record in records {
+        if files.last().is_some_and(|file| file.len() > DELIVERED) {
+            files.push(String::new());
+        }
+        let file = files.last_mut().expect("one at least");
+        *file += if file.is_empty() { "" } else { "," };
+        *file += record;
+    }
+    for day in 0..days {
+        let path = format!(
+            "AWSLogs/111122223333/CloudTrail/us-east-1/{}/{:02}/{:02}",
+            2020 + day / 336,
+            1 + day / 28 % 12,
+            1 + day % 28
+        );
+        for (number, file) in files.iter().enumerate() {
+            let name = format!("111122223333_CloudTrail_us-east-1_{day:04}_{number:04}.json.gz");
+            let text = format!("{{\"Records\":[{file}]}}");
+            write_file(&folder.join(&path), &name, &text, &mut compress);
+        }
     }
 }
 
@@ -198,7 +232,7 @@ impl Cell {
             name: role,
             id,
             key,
-        } = &self.roles[(random.below(24) * random.below(24) / 24) as usize];
+        } = &self.roles[(random.below(ROLES) * random.below(ROLES) / ROLES) as usize];
         let (account, region, time) = (&self.account, self.region, &self.time);
         let session = [
             "i-0a1b2c3d4e5f67890",
@@ -206,12 +240,8 @@ impl Cell {
             "jane.doe@example.com",
         ][id.len() % 3];
         let (second, agent) = (random.below(60), random.pick(&AGENTS));
-        let address = format!(
-            "10.{}.{}.{}",
-            random.below(4),
-            random.below(256),
-            random.below(256)
-        );
+        let [a, b, c, d] = [0; 4].map(|_| 1 + random.below(254));
+        let address = format!("{a}.{b}.{c}.{d}");
         format!(
             r#"{{"eventVersion":"1.11","userIdentity":{{"type":"AssumedRole","principalId":"AROA{id}:{session}","arn":"arn:aws:sts::{account}:assumed-role/{role}/{session}","accountId":"{account}","accessKeyId":"ASIA{key}","sessionContext":{{"sessionIssuer":{{"type":"Role","principalId":"AROA{id}","arn":"arn:aws:iam::{account}:role/{role}","accountId":"{account}","userName":"{role}"}},"webIdFederationData":{{}},"attributes":{{"creationDate":"{time}:00Z","mfaAuthenticated":"false"}}}}}},"eventTime":"{time}:{second:02}Z","eventSource":"{service}.amazonaws.com","eventName":"{name}","awsRegion":"{region}","sourceIPAddress":"{address}","userAgent":"{agent}","#
         )
@@ -220,8 +250,13 @@ impl Cell {
     fn tail(&self, random: &mut Random, category: &str, read: bool, resources: &str) -> String {
         let (request, event, account) = (random.uuid(), random.uuid(), &self.account);
         let management = category == "Management";
+        // Who shares a resource with others sees the id of the event in their logs.
+        let shared = match category {
+            "Data" if random.below(4) == 0 => format!(r#""sharedEventID":"{}","#, random.uuid()),
+            _ => String::new(),
+        };
         format!(
-            r#""requestID":"{request}","eventID":"{event}","readOnly":{read},{resources}"eventType":"AwsApiCall","managementEvent":{management},"recipientAccountId":"{account}","eventCategory":"{category}","tlsDetails":{{"tlsVersion":"TLSv1.3","cipherSuite":"TLS_AES_128_GCM_SHA256","clientProvidedHostHeader":"service.{region}.amazonaws.com"}}}}"#,
+            r#""requestID":"{request}","eventID":"{event}","readOnly":{read},{resources}"eventType":"AwsApiCall","managementEvent":{management},"recipientAccountId":"{account}",{shared}"eventCategory":"{category}","tlsDetails":{{"tlsVersion":"TLSv1.3","cipherSuite":"TLS_AES_128_GCM_SHA256","clientProvidedHostHeader":"service.{region}.amazonaws.com"}}}}"#,
             region = self.region,
         )
     }
@@ -287,7 +322,18 @@ impl Cell {
                 self.account,
                 random.base64(440),
             ),
-            _ => r#""requestParameters":{"filterSet":{"items":[{"name":"a","eventCategory":"Data","readOnly":false}]}},"responseElements":null,"#.to_owned(),
+            "kms" => {
+                let (secret, key, material) = (random.uuid(), random.uuid(), random.hex(64));
+                let (account, region) = (&self.account, self.region);
+                format!(
+                    r#""requestParameters":{{"encryptionContext":{{"SecretARN":"arn:aws:secretsmanager:{region}:{account}:secret:prod/api-AbCdEf","SecretVersionId":"{secret}"}},"encryptionAlgorithm":"SYMMETRIC_DEFAULT","keyId":"arn:aws:kms:{region}:{account}:key/{key}"}},"responseElements":null,"additionalEventData":{{"keyMaterialId":"{material}"}},"#
+                )
+            }
+            _ => format!(
+                r#""requestParameters":{{"instancesSet":{{"items":[{{"instanceId":"i-0{}"}},{{"instanceId":"i-0{}"}}]}},"filterSet":{{"items":[{{"name":"a","eventCategory":"Data","readOnly":false}}]}}}},"responseElements":null,"#,
+                random.hex(16),
+                random.hex(16),
+            ),
         };
         let name = random.pick(names);
         Made {
@@ -311,7 +357,9 @@ impl Cell {
             random.below(30)
         );
         let parameters = format!(
-            r#""requestParameters":{{"functionName":"{function}"}},"responseElements":null,"#
+            r#""requestParameters":{{"functionName":"{function}","invocationType":"RequestResponse","logType":"None","clientContext":"{}"}},"responseElements":null,"additionalEventData":{{"functionVersion":"{function}:{}"}},"#,
+            random.base64(88),
+            random.below(40),
         );
         let resources =
             format!(r#""resources":[{{"type":"AWS::Lambda::Function","ARN":"{function}"}}],"#);
@@ -333,12 +381,15 @@ impl Cell {
             self.account,
             random.below(12)
         );
-        let parameters = r##""requestParameters":{"key":{"pk":"HIDDEN"},"expressionAttributeNames":{"#r":"readOnly"}},"responseElements":null,"##;
+        let parameters = format!(
+            r##""requestParameters":{{"tableName":"{table}","key":{{"pk":"{}","sk":"HIDDEN_DUE_TO_SECURITY_REASONS"}},"conditionExpression":"attribute_not_exists(pk)","expressionAttributeNames":{{"#r":"readOnly","#c":"eventCategory"}},"returnConsumedCapacity":"TOTAL"}},"responseElements":null,"##,
+            random.hex(24),
+        );
         let resources =
             format!(r#""resources":[{{"type":"AWS::DynamoDB::Table","ARN":"{table}"}}],"#);
         Made {
             json: self.head(random, "dynamodb", name)
-                + parameters
+                + &parameters
                 + &self.tail(random, "Data", read, &resources),
             recorded: if read { &[] } else { &[3] },
             kind: "CloudTrail",

@@ -3,7 +3,7 @@
 //! `cargo bench --bench engine -- [--gb 0.1] [--seed 7] [--threads 1] [--runs 3] [--dir LOGS]`
 //!
 //! Without `--dir` it makes the logs of an organization in a temporary folder, the same ones for the same seed; then
-//! it repeats the published records of tests/data/logs. The full job is six selectors on one trail, and all counts.
+//! it delivers the published records of tests/data/logs day after day. The full job is six selectors on one trail, and all counts.
 //! Linux only, for CPU time and memory.
 
 mod generator;
@@ -13,13 +13,14 @@ use std::fs;
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
-use generator::{Truth, gzip, make_logs};
+use generator::{Truth, deliver, gzip, make_logs};
 use orgtrail::volumes::Tally;
-use stages::{Peer, count_logs, each_text, log_files, parse, scan};
+use stages::{Peer, count_logs, each_text, parse, records, scan};
 
-/// Copies of the published records, so that there is something to measure.
-const COPIES: usize = 40;
+/// Days on which the published records are delivered again, so that there is something to measure.
+const DAYS: u64 = 72;
 const HUGE: u64 = 2 << 30;
 
 /// A name, and what is timed.
@@ -40,17 +41,19 @@ fn main() {
             logs
         }
     };
-    measure("logs", &logs);
-    if text_argument("--dir").is_none() {
+    let is_made = text_argument("--dir").is_none();
+    measure("logs", &logs, !is_made);
+    if is_made {
         let real = made.path().join("real");
-        repeat_records(&real);
-        measure("published records", &real);
+        let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/logs/records");
+        deliver(&real, &records(&published), DAYS);
+        measure("published records", &real, true);
         memory_of_one_file(&made.path().join("huge"));
     }
 }
 
 /// All stages, in turns, so that a busy moment of the machine hits all of them.
-fn measure(what: &str, logs: &Path) {
+fn measure(what: &str, logs: &Path, are_old: bool) {
     let threads = argument("--threads", 1.0) as usize;
     let tally = count_logs(logs, threads);
     let bytes = tally.files.uncompressed_bytes;
@@ -62,7 +65,7 @@ fn measure(what: &str, logs: &Path) {
         megabytes(tally.files.compressed_bytes),
     );
     let zcat = Peer::zcat(logs, bytes);
-    let duckdb = Peer::duckdb(logs, &tally);
+    let duckdb = Peer::duckdb(logs, &tally, are_old);
     let mut stages: Vec<Stage<'_>> = vec![
         (
             "uncompress only (the floor)",
@@ -98,22 +101,30 @@ fn measure(what: &str, logs: &Path) {
             "{name:32} {taken:8.3} CPU s {speed:6.0} MB/s per core  {floor:5.2} of the floor  {job:6.2} x the full job"
         );
     }
+    let (one, all) = (
+        wall_seconds(logs, 1, runs),
+        wall_seconds(logs, cores(), runs),
+    );
+    println!(
+        "wall time of the full job: {one:.3} s with 1 thread, {all:.3} s with {}: {:.2} times as fast",
+        cores(),
+        one / all
+    );
     println!("peak resident memory of the full job: {}\n", memory(logs));
 }
 
-/// The published records as log files, again and again.
-fn repeat_records(folder: &Path) {
-    let records = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/logs/records");
-    let mut files = Vec::new();
-    log_files(&records, &mut files);
-    for copy in 0..COPIES {
-        for file in &files {
-            let inside = file.strip_prefix(&records).expect("a file of the folder");
-            let path = folder.join(copy.to_string()).join(inside);
-            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-            fs::copy(file, path).expect("a copy");
-        }
-    }
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The shortest of several runs: the others have waited for other work of the machine.
+fn wall_seconds(logs: &Path, threads: usize, runs: usize) -> f64 {
+    let run = |_| {
+        let start = Instant::now();
+        drop(black_box(count_logs(logs, threads)));
+        start.elapsed().as_secs_f64()
+    };
+    (0..runs.max(1)).map(run).fold(f64::INFINITY, f64::min)
 }
 
 /// A single file that is far larger than the memory it may take.
@@ -130,7 +141,7 @@ fn memory_of_one_file(folder: &Path) {
 /// Of a process that does nothing else.
 fn memory(logs: &Path) -> String {
     let itself = std::env::current_exe().expect("the path of the benchmark");
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = cores();
     let output = Command::new(itself)
         .arg("--count-only")
         .arg(logs)

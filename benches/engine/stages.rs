@@ -58,6 +58,31 @@ impl Sink for Nothing {
     fn unknown(&mut self, _: u64, _: Syntax) {}
 }
 
+/// The text of each record, without the spaces between its members.
+struct Records(Vec<String>);
+
+impl Sink for Records {
+    fn record(&mut self, record: &Record<'_>) {
+        let record: serde_json::Value = serde_json::from_slice(record.text()).expect("JSON");
+        self.0.push(record.to_string());
+    }
+
+    fn digest(&mut self) {}
+
+    fn unknown(&mut self, _: u64, _: Syntax) {}
+}
+
+pub fn records(logs: &Path) -> Vec<String> {
+    let (mut scanner, mut records) = (Scanner::default(), Records(Vec::new()));
+    each_text(logs, |text| {
+        scanner.begin();
+        let _ = scanner.scan(text, true, &mut records);
+    });
+    // Folders are not read in the same order everywhere.
+    records.0.sort();
+    records.0
+}
+
 pub fn scan(logs: &Path) {
     let mut scanner = Scanner::default();
     let mut nothing = Nothing(0);
@@ -176,8 +201,9 @@ impl Peer {
         Self::new(logs, "sh".into(), &["-c", script, "sh"], bytes.to_string())
     }
 
-    /// The best plan that is known, see its script.
-    pub fn duckdb(logs: &Path, tally: &Tally) -> Result<Self, String> {
+    /// The best plan that is known, see its script. It knows less of old records that do not name their category, so
+    /// where there are any it need only count all events.
+    pub fn duckdb(logs: &Path, tally: &Tally, are_old: bool) -> Result<Self, String> {
         let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/duckdb/run");
         let made = Command::new(&run)
             .output()
@@ -191,7 +217,8 @@ impl Peer {
         }
         let recorded = (0..6).map(|selector| tally.recorded(0, Some(selector)).to_string());
         let recorded = recorded.collect::<Vec<_>>().join(", ");
-        let expected = format!("{{\"events\": {}, \"recorded\": [{recorded}]", tally.events);
+        let recorded = if are_old { "" } else { &recorded };
+        let expected = format!("{{\"events\": {}, \"recorded\": [{recorded}", tally.events);
         Self::new(logs, run, &[], expected)
     }
 

@@ -69,13 +69,28 @@ fn ends(value: &[u8]) -> (u128, u128) {
     let half = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
     if let (Some(first), Some(last)) = (value.first_chunk::<16>(), value.last_chunk::<16>()) {
         let (head, tail) = (u128::from_le_bytes(*first), u128::from_le_bytes(*last));
-        (head, if value.len() > 32 { between(value, tail) } else { tail })
+        (
+            head,
+            if value.len() > 32 {
+                between(value, tail)
+            } else {
+                tail
+            },
+        )
     } else if let (Some(first), Some(last)) = (value.first_chunk(), value.last_chunk()) {
-        (both(u64::from_le_bytes(*first), u64::from_le_bytes(*last)), 0)
+        (
+            both(u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+            0,
+        )
     } else if let (Some(first), Some(last)) = (value.first_chunk(), value.last_chunk()) {
         (both(half(first), half(last)), 0)
     } else {
-        (value.iter().fold(0, |bits, byte| bits << 8 | u128::from(*byte)), 0)
+        (
+            value
+                .iter()
+                .fold(0, |bits, byte| bits << 8 | u128::from(*byte)),
+            0,
+        )
     }
 }
 
