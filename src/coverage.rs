@@ -1,15 +1,62 @@
 //! What a change of a spec records less and more: proved over all events, and counted where logs are given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::render::coverage::{Counted, CoverageReport, LostRow, Part};
 use crate::render::volumes::{self as rows, Number};
-use crate::selectors::{AdvancedEventSelector, Selectors, differences};
-use crate::spec::{Spec, Trail};
+use crate::selectors::{AdvancedEventSelector, Operator, Selectors, differences};
+use crate::spec::types::{AggregationTemplate, InsightCategory, InsightType};
+use crate::spec::{Spec, Trail, global_region};
 use crate::volumes::{Change, Outcome, Scale, Scope, Sketch};
 
-/// Selectors of all recording trails, by where they record.
-pub type Recorders = BTreeMap<Scope, Selectors>;
+/// What the trails of a spec record that record at all.
+#[derive(Debug, Default)]
+pub struct Recorders {
+    /// The organization whose accounts "every account" means.
+    organization: Option<String>,
+    /// By where they record.
+    selectors: BTreeMap<Scope, Selectors>,
+    extras: BTreeMap<Scope, BTreeSet<Extra>>,
+}
+
+/// What a trail records that no selector asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Extra {
+    /// Management events of services that have no Region.
+    GlobalServices,
+    Insights(InsightType, InsightCategory),
+    Aggregated(AggregationTemplate),
+}
+
+impl fmt::Display for Extra {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GlobalServices => {
+                f.write_str("management events of global services (IAM, STS, CloudFront)")
+            }
+            Self::Insights(kind, category) => {
+                let rate = match kind {
+                    InsightType::ApiCallRateInsight => "call",
+                    InsightType::ApiErrorRateInsight => "error",
+                };
+                let events = match category {
+                    InsightCategory::Management => "management",
+                    InsightCategory::Data => "data",
+                };
+                write!(f, "Insights events on the {rate} rate of {events} events")
+            }
+            Self::Aggregated(template) => {
+                let by = match template {
+                    AggregationTemplate::ApiActivity => "API activity",
+                    AggregationTemplate::ResourceAccess => "resource access",
+                    AggregationTemplate::UserActions => "user actions",
+                };
+                write!(f, "aggregated data events by {by}")
+            }
+        }
+    }
+}
 
 /// Organization trails record in every account, multi-Region trails in every Region.
 pub fn scope(spec: &Spec, name: &str, trail: &Trail) -> Scope {
@@ -23,15 +70,57 @@ pub fn scope(spec: &Spec, name: &str, trail: &Trail) -> Scope {
 
 /// What the trails of a spec record, and where.
 pub fn recorders(spec: &Spec) -> Recorders {
-    let mut all: BTreeMap<Scope, Vec<AdvancedEventSelector>> = BTreeMap::new();
+    let mut selectors: BTreeMap<Scope, Vec<AdvancedEventSelector>> = BTreeMap::new();
+    let mut extras: BTreeMap<Scope, BTreeSet<Extra>> = BTreeMap::new();
     for (name, trail) in spec.trails.iter().filter(|(_, trail)| trail.logging) {
-        all.entry(scope(spec, name, trail))
+        let scope = scope(spec, name, trail);
+        let own = trail.selectors().to_advanced();
+        if let Some(scope) = global_services(spec, name, trail, &scope) {
+            extras
+                .entry(scope)
+                .or_default()
+                .insert(Extra::GlobalServices);
+        }
+        let insights = trail.insights.iter().flat_map(|(kind, categories)| {
+            let of = |category: &InsightCategory| Extra::Insights(*kind, *category);
+            categories.iter().map(of)
+        });
+        let aggregated = trail.aggregation.iter().copied().map(Extra::Aggregated);
+        extras
+            .entry(scope.clone())
             .or_default()
-            .extend(trail.selectors().to_advanced());
+            .extend(insights.chain(aggregated));
+        selectors.entry(scope).or_default().extend(own);
     }
-    let all = all.into_iter();
-    all.map(|(scope, selectors)| (scope, Selectors::Advanced(selectors)))
-        .collect()
+    let selectors = selectors.into_iter();
+    Recorders {
+        organization: spec.organization.as_ref().map(|o| o.id.clone()),
+        selectors: selectors
+            .map(|(scope, selectors)| (scope, Selectors::Advanced(selectors)))
+            .collect(),
+        extras,
+    }
+}
+
+/// Where a trail records global services, if it does.
+fn global_services(spec: &Spec, name: &str, trail: &Trail, scope: &Scope) -> Option<Scope> {
+    let region = global_region(spec.region_of_trail(name)?);
+    let there = Scope {
+        region: Some(region.to_owned()),
+        ..scope.clone()
+    };
+    (trail.include_global_service_events && scope.includes(&there)).then_some(there)
+}
+
+fn records_management(selectors: &Selectors) -> bool {
+    let is_management = |selector: &AdvancedEventSelector| {
+        let mut fields = selector.field_selectors.iter();
+        fields.any(|field| {
+            let values = field.values(Operator::Equals);
+            field.field == "eventCategory" && values.iter().any(|value| value == "Management")
+        })
+    };
+    selectors.to_advanced().iter().any(is_management)
 }
 
 /// What is recorded before and no more, and the other way round, as sentences. Empty exactly when it is proved that
@@ -48,24 +137,62 @@ pub fn compare(old: &Recorders, new: &Recorders) -> CoverageReport {
 
 fn beyond(narrow: &Recorders, wide: &Recorders) -> Vec<Part> {
     let mut parts = Vec::new();
-    for (scope, selectors) in narrow {
-        let others = wide.iter().filter(|(other, _)| other.includes(scope));
-        let others = others.flat_map(|(_, selectors)| selectors.to_advanced());
+    for (scope, selectors) in &narrow.selectors {
+        let others = wide.wherever(scope, narrow, &wide.selectors);
+        let others = others.flat_map(Selectors::to_advanced);
         let difference = differences(selectors, &Selectors::Advanced(others.collect()));
-        parts.extend(difference.lost.into_iter().map(|events| Part {
-            account: scope.account.clone(),
-            region: scope.region.clone(),
-            events,
-        }));
+        parts.extend(
+            difference
+                .lost
+                .into_iter()
+                .map(|events| part(scope, events)),
+        );
+    }
+    for (scope, extras) in &narrow.extras {
+        let others = wide.wherever(scope, narrow, &wide.extras);
+        let others: BTreeSet<Extra> = others.flatten().copied().collect();
+        // Where no management events are recorded any more, that has been said.
+        let are_told = !wide
+            .wherever(scope, narrow, &wide.selectors)
+            .any(records_management);
+        let lost = extras
+            .difference(&others)
+            .filter(|extra| !(are_told && **extra == Extra::GlobalServices));
+        parts.extend(lost.map(|extra| part(scope, extra.to_string())));
     }
     parts
+}
+
+fn part(scope: &Scope, events: String) -> Part {
+    Part {
+        account: scope.account.clone(),
+        region: scope.region.clone(),
+        events,
+    }
+}
+
+impl Recorders {
+    /// What is recorded wherever a scope of `other` is. The accounts of one organization are not those of another.
+    fn wherever<'r, T>(
+        &self,
+        scope: &Scope,
+        other: &Self,
+        by_scope: &'r BTreeMap<Scope, T>,
+    ) -> impl Iterator<Item = &'r T> {
+        let organizations = self.organization.as_ref().zip(other.organization.as_ref());
+        let is_same = organizations.is_none_or(|(own, other)| own == other);
+        by_scope
+            .iter()
+            .filter(move |(own, _)| own.includes(scope) && (is_same || own.account.is_some()))
+            .map(|(_, recorded)| recorded)
+    }
 }
 
 /// The trails before and after, for counting.
 pub fn change(old: &Recorders, new: &Recorders) -> Change {
     let listed = |recorders: &Recorders| {
-        let recorders = recorders.iter();
-        recorders
+        let selectors = recorders.selectors.iter();
+        selectors
             .map(|(scope, selectors)| (scope.clone(), selectors.clone()))
             .collect::<Vec<_>>()
     };
@@ -187,6 +314,57 @@ mod tests {
         assert_eq!(said(&compare(&new, &old).lost), [""; 0]);
         let gained = said(&compare(&new, &old).gained);
         assert_eq!(gained.len(), 2);
+    }
+
+    #[test]
+    fn what_no_selector_asks_for_is_compared_too() {
+        let trail = |rest: &str| {
+            recorders_of(&format!(
+                "  a: {{ account: w, bucket: logs, {READS}, {rest} }}\n"
+            ))
+        };
+        let insights = "insights: { ApiCallRateInsight: [Management, Data] }";
+        let (old, new) = (trail(insights), trail(&insights.replace(", Data", "")));
+        let lost = said(&compare(&old, &new).lost);
+        let account = "(account 222233334444)";
+        assert_eq!(
+            lost,
+            [format!(
+                "Insights events on the call rate of data events {account}"
+            )]
+        );
+        assert_eq!(said(&compare(&new, &old).lost), [""; 0]);
+
+        let lost = said(&compare(&trail("aggregation: [API_ACTIVITY]"), &trail("name: a")).lost);
+        assert_eq!(
+            lost,
+            [format!("aggregated data events by API activity {account}")]
+        );
+
+        let (old, new) = (
+            trail("multi_region: false"),
+            trail("multi_region: false, include_global_service_events: false"),
+        );
+        let global =
+            "management events of global services (IAM, STS, CloudFront) (account 222233334444, us-east-1)"
+                .to_owned();
+        assert_eq!(said(&compare(&old, &new).lost), [global]);
+        let elsewhere =
+            |rest: &str| trail(&format!("multi_region: false, region: eu-west-1{rest}"));
+        let none = elsewhere(", include_global_service_events: false");
+        assert_eq!(said(&compare(&elsewhere(""), &none).lost), [""; 0]);
+    }
+
+    #[test]
+    fn every_account_of_one_organization_is_none_of_another() {
+        let trail = format!("  a: {{ account: m, organization: true, bucket: logs, {READS} }}\n");
+        let old = recorders_of(&trail);
+        let new = Recorders {
+            organization: Some("o-zzzzzzzzzz".to_owned()),
+            ..recorders_of(&trail)
+        };
+        assert_eq!(compare(&old, &new).lost.len(), 2);
+        assert_eq!(compare(&old, &old).lost.len(), 0);
     }
 
     #[test]

@@ -98,7 +98,7 @@ pub fn text(report: &CoverageReport, limit: usize) -> Doc {
         "+ ",
     );
     if report.lost.is_empty() && report.gained.is_empty() {
-        let text = "No change: the selectors of both record the same events, proved over all possible ones.";
+        let text = "No change: both record the same events, proved over all possible ones.";
         doc.push(Line::new(0).add(Style::Good, text));
     } else if report.lost.is_empty() {
         let text = "Nothing is lost: every event that was recorded still is, proved over all possible ones.";

@@ -10,6 +10,16 @@ use super::types::{self, Condition, Management, Name, Selector, Spec, Trail};
 /// Region of accounts where nothing in the spec says one.
 pub const DEFAULT_REGION: &str = "us-east-1";
 
+/// Where the partition of a Region records the events of services that have no Region.
+/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-concepts.html#cloudtrail-concepts-global-service-events>
+pub fn global_region(region: &str) -> &'static str {
+    match partition(region) {
+        "aws-cn" => "cn-north-1",
+        "aws-us-gov" => "us-gov-west-1",
+        _ => "us-east-1",
+    }
+}
+
 /// The AWS partition that a Region belongs to.
 /// <https://docs.aws.amazon.com/general/latest/gr/rande.html>
 pub fn partition(region: &str) -> &'static str {

@@ -23,7 +23,7 @@ use time::Date;
 
 use crate::diag::{Diagnostic, Path};
 
-pub use access::{DEFAULT_REGION, partition};
+pub use access::{DEFAULT_REGION, global_region, partition};
 pub use env::Env;
 pub use schema::schema;
 pub use sources::{SourceFile, Sources};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Checker, names, twins};
 use crate::diag::Path;
-use crate::spec::access::partition;
+use crate::spec::access::{global_region, partition};
 use crate::spec::suggest;
 use crate::spec::types::{CloudWatchLogs, Trail};
 
@@ -174,14 +174,9 @@ impl Checker<'_> {
         }
     }
 
-    /// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-concepts.html#cloudtrail-concepts-global-service-events>
     fn global_events(&mut self, path: &Path, region: &str, trail: &Trail) {
         let path = path.key("include_global_service_events");
-        let leader = match partition(region) {
-            "aws-cn" => "cn-north-1",
-            "aws-us-gov" => "us-gov-west-1",
-            _ => "us-east-1",
-        };
+        let leader = global_region(region);
         if trail.multi_region && !trail.include_global_service_events {
             let message = "a multi-Region trail always records global service events";
             let help =
