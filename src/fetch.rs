@@ -60,6 +60,7 @@ pub async fn fetch(bucket: Bucket, to: mpsc::Sender<Found>) {
     let objects = match bucket.leaves().await {
         Ok(leaves) => objects(&bucket, leaves),
         Err(error) => {
+            bucket.totals.finish();
             let _ = to.send(bucket.problem(&bucket.prefix, &error)).await;
             return;
         }
@@ -200,31 +201,37 @@ impl Bucket {
             _ => {}
         }
         let folders = self.folders(&prefix).await?;
-        let name = |folder: &str| {
-            folder
-                .trim_end_matches('/')
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-                .to_owned()
-        };
+        if Level::of(&prefix) == Level::Outside {
+            return self.roots(prefix, folders).await;
+        }
         let wanted = |folder: &String| {
-            let name = name(folder);
+            let name = last_part(folder);
             match Level::of(&prefix) {
-                Level::Outside => name == "AWSLogs",
-                Level::Root => name.starts_with("o-") || selection.wants_account(&name),
+                Level::Root => name.starts_with("o-") || selection.wants_account(name),
                 Level::Account => name.starts_with("CloudTrail"),
                 _ => true,
             }
         };
-        let inner: Vec<String> = folders.into_iter().filter(wanted).collect();
-        // No CloudTrail layout, so everything is listed.
-        let flat = inner.is_empty() && Level::of(&prefix) == Level::Outside;
-        Ok(if flat {
-            Expansion::Leaf(prefix)
-        } else {
-            Expansion::Inner(inner)
-        })
+        let inner = folders.into_iter().filter(wanted);
+        Ok(Expansion::Inner(inner.collect()))
+    }
+
+    /// The folders `AWSLogs/` in a folder above them, and in those right beside them: trails may deliver to one bucket
+    /// under several prefixes.
+    async fn roots(&self, prefix: String, folders: Vec<String>) -> Result<Expansion, AwsError> {
+        let (mut roots, beside): (Vec<_>, Vec<_>) = folders.into_iter().partition(is_root);
+        if roots.is_empty() {
+            // No CloudTrail layout, so everything is listed.
+            return Ok(Expansion::Leaf(prefix));
+        }
+        let inside = stream::iter(beside)
+            .map(|folder| async move { self.folders(&folder).await })
+            .buffered(LISTINGS);
+        let inside: Vec<_> = inside.collect().await;
+        for folders in inside {
+            roots.extend(folders?.into_iter().filter(is_root));
+        }
+        Ok(Expansion::Inner(roots))
     }
 
     async fn folders(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
@@ -249,12 +256,7 @@ impl Bucket {
 
     /// Keys of a Region go on with year, month and day, so the wanted days lie together.
     fn leaf(&self, prefix: String) -> Leaf {
-        let depth = prefix
-            .trim_end_matches('/')
-            .rsplit('/')
-            .next()
-            .unwrap_or_default();
-        let is_region = Level::of(&prefix) == Level::Files && depth.contains('-');
+        let is_region = Level::of(&prefix) == Level::Files && last_part(&prefix).contains('-');
         let bound = |day: Option<time::Date>| {
             let day = day.filter(|_| is_region)?;
             Some(format!(
@@ -403,6 +405,15 @@ impl Bucket {
 enum Expansion {
     Leaf(String),
     Inner(Vec<String>),
+}
+
+fn last_part(folder: &str) -> &str {
+    let parts = folder.trim_end_matches('/').rsplit('/').next();
+    parts.unwrap_or_default()
+}
+
+fn is_root(folder: &String) -> bool {
+    last_part(folder) == "AWSLogs"
 }
 
 fn is_file(prefix: &str) -> bool {

@@ -347,6 +347,11 @@ fn standard_input_and_standard_output_will_do() {
         1
     );
     assert!(!work.path("volumes.yaml").exists());
+    work.orgtrail(["volumes", "-", "--out", "-", "--format", "json"])
+        .input(record)
+        .run()
+        .exits(1)
+        .says("no report does");
 }
 
 #[test]
@@ -623,6 +628,35 @@ fn a_bucket_gives_the_same_as_the_folder() {
     );
     // AWSLogs, the organization, the account's kinds, and one for each kind.
     assert!(listings <= 3 + 5, "{listings} listings: {calls:#?}");
+}
+
+#[test]
+fn trails_under_several_prefixes_of_a_bucket_are_all_read() {
+    let moto = Moto::shared();
+    let aws = moto.proxied(&[]);
+    let folder = "AWSLogs/111122223333/CloudTrail/us-east-1/2026/07/14";
+    let script = format!(
+        r#"
+s3 = client("s3", "us-east-1")
+s3.create_bucket(Bucket="beside")
+record = '{}'
+for key in ["{folder}/a.json", "p/{folder}/b.json", "notes/c.json"]:
+    s3.put_object(Bucket="beside", Key=key, Body=record)
+0
+"#,
+        record("111122223333", "2026-07-14T10:20:00Z")
+    );
+    boto3_eval(moto.endpoint(), MANAGEMENT, &script);
+    let work = Workspace::new();
+    work.orgtrail(["volumes", "s3://beside", "--out", "both.yaml"])
+        .aws(aws.endpoint())
+        .run()
+        .exits(0);
+    let volumes = yaml(&work.read("both.yaml"));
+    assert_eq!(
+        events(&volumes, "111122223333", "us-east-1", "Management"),
+        2
+    );
 }
 
 #[test]

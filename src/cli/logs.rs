@@ -221,6 +221,8 @@ async fn open(
                     .fix("leave --sample out, or name folders or a bucket"),
             );
         } else if source == "-" {
+            // Nobody knows how much will come.
+            which.totals.begin();
             found.push(Source::Stream {
                 name: "standard input".to_owned(),
                 reader: Box::new(io::stdin()),
@@ -229,8 +231,7 @@ async fn open(
             paths.push(PathBuf::from(source));
         }
     }
-    // Where a bucket is listed, the listing says how much there is.
-    if paths.len() == sources.len() {
+    if !paths.is_empty() {
         bar.find(paths.clone(), &which.selection);
     }
     found.extend(paths.into_iter().map(Source::Path));
@@ -278,6 +279,7 @@ async fn bucket(
         totals: Arc::clone(&which.totals),
     };
     let (to, mut from) = tokio::sync::mpsc::channel(WAITING);
+    bucket.totals.begin();
     tokio::spawn(fetch::fetch(bucket, to));
     let feed = std::iter::from_fn(move || from.blocking_recv());
     Ok(Source::Feed(Box::new(feed)))

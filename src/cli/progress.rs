@@ -35,6 +35,7 @@ impl Bar {
         if self.bar.is_hidden() {
             return;
         }
+        self.totals.begin();
         let (totals, selection) = (Arc::clone(&self.totals), selection.clone());
         std::thread::spawn(move || totals.find(&paths, &selection));
     }

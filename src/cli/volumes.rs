@@ -133,6 +133,12 @@ async fn from_logs(args: &Args, globals: &Globals, world: &World) -> Result<Outc
     }
     let spec = logs::spec_if_any(globals, world)?;
     let target = Target::new(args, spec.as_ref(), globals);
+    if matches!(target, Target::Stdout) && (args.advise || args.format == Format::Json) {
+        return Err(Error::failed(
+            "with --out - the volumes file itself goes to standard output, and no report does",
+        )
+        .fix("leave --format and --advise out, or write the volumes to a file with --out"));
+    }
     target.check()?;
     let engine = Arc::new(logs::engine(spec.as_ref()));
     let trails = args

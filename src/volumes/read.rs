@@ -32,6 +32,8 @@ struct Open {
     records: u64,
     digest: bool,
     problems: u64,
+    /// Anything but spaces and zeros.
+    has_text: bool,
 }
 
 /// What the first bytes of a file made of it.
@@ -108,30 +110,33 @@ impl<'e> Reading<'e> {
 
     /// A whole file.
     pub fn whole(&mut self, bytes: &[u8]) {
-        if bytes.starts_with(&MAGIC) {
-            if let Some(text) = self.gzip.inflate(bytes, self.most) {
-                self.file.compressed = bytes.len() as u64;
-                self.file.uncompressed = text.len() as u64;
-                let mut sink = FileSink::new(&mut self.counter, &mut self.file);
-                let scanned = self.scanner.scan(text, true, &mut sink);
-                sink.end(scanned.map(|_| ()));
-                return self.abandon();
-            }
+        self.file.compressed = bytes.len() as u64;
+        let text = if bytes.starts_with(&MAGIC) {
+            self.gzip.inflate(bytes, self.most)
+        } else {
+            Some(bytes)
+        };
+        let Some(text) = text else {
+            self.file.compressed = 0;
             for piece in bytes.chunks(64 * 1024) {
                 if !self.push(piece) {
                     return self.abandon();
                 }
             }
             return self.finish();
-        }
-        self.file.compressed = bytes.len() as u64;
-        self.file.uncompressed = bytes.len() as u64;
-        if bytes.is_empty() {
+        };
+        self.file.uncompressed = text.len() as u64;
+        let mut sink = FileSink::new(&mut self.counter, &mut self.file);
+        let scanned = self.scanner.scan(text, true, &mut sink);
+        sink.end(scanned.map(|_| ()));
+        self.file.has_text = self.file.records > 0 || has_text(text);
+        self.end();
+    }
+
+    /// Closes a file that has been read to its end.
+    fn end(&mut self) {
+        if !self.file.has_text && self.file.problems == 0 {
             self.broken(Reason::Empty);
-        } else {
-            let mut sink = FileSink::new(&mut self.counter, &mut self.file);
-            let scanned = self.scanner.scan(bytes, true, &mut sink);
-            sink.end(scanned.map(|_| ()));
         }
         self.abandon();
     }
@@ -196,8 +201,7 @@ impl<'e> Reading<'e> {
             self.push_head();
         }
         let ended = match &self.input {
-            Input::Unknown => Err(Reason::Empty),
-            Input::Text => Ok(()),
+            Input::Unknown | Input::Text => Ok(()),
             Input::Gzip(gzip) => gzip.finish(),
         };
         let mut sink = FileSink::new(&mut self.counter, &mut self.file);
@@ -205,7 +209,7 @@ impl<'e> Reading<'e> {
         if let Err(reason) = ended {
             self.damaged(reason);
         }
-        self.abandon();
+        self.end();
     }
 
     /// Closes the file as far as it has been read.
@@ -241,6 +245,7 @@ impl Feed {
             return;
         }
         sink.file.uncompressed += text.len() as u64;
+        sink.file.has_text = sink.file.has_text || has_text(text);
         self.text.extend_from_slice(text);
         if self.text.len() >= self.wanted {
             self.scan(false, scanner, sink);
@@ -267,6 +272,11 @@ impl Feed {
             }
         }
     }
+}
+
+fn has_text(text: &[u8]) -> bool {
+    let is_blank = |byte: &u8| *byte == 0 || byte.is_ascii_whitespace();
+    !text.iter().all(is_blank)
 }
 
 /// What the scanner finds in a file.

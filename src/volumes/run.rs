@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -81,17 +81,24 @@ pub struct Progress {
 pub struct Totals {
     files: AtomicU64,
     bytes: AtomicU64,
-    complete: AtomicBool,
+    /// Searches that have begun, and those that are over.
+    begun: AtomicUsize,
+    over: AtomicUsize,
 }
 
 impl Totals {
+    /// Announces a search, all of them before the first one ends.
+    pub fn begin(&self) {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub fn add(&self, bytes: u64) {
         self.files.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub fn finish(&self) {
-        self.complete.store(true, Ordering::Relaxed);
+        self.over.fetch_add(1, Ordering::Release);
     }
 
     /// Files and compressed bytes, once all of them have been found.
@@ -102,10 +109,14 @@ impl Totals {
                 self.bytes.load(Ordering::Relaxed),
             )
         };
-        self.complete.load(Ordering::Relaxed).then(all)
+        let (over, begun) = (
+            self.over.load(Ordering::Acquire),
+            self.begun.load(Ordering::Relaxed),
+        );
+        (begun > 0 && over == begun).then(all)
     }
 
-    /// Finds the files of folders, as the walk over them does.
+    /// Searches folders for their files, as the walk over them does.
     pub fn find(&self, paths: &[PathBuf], selection: &Selection) {
         let sources = paths.iter().cloned().map(Source::Path).collect();
         for found in Walk::new(sources, selection.clone()) {

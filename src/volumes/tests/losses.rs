@@ -243,3 +243,48 @@ impl Read for Shrinking {
         self.file.read(&mut buffer[..most])
     }
 }
+
+#[test]
+fn a_file_without_text_is_empty() {
+    let zipped = gzip(b"");
+    for bytes in [&b""[..], b" \n", b"\0\0\0\0", &zipped] {
+        for piece in [0, 1, 64] {
+            let tally = count_text(&Engine::new(&[]), bytes, piece);
+            let named: Vec<String> = tally
+                .problems
+                .named
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            assert_eq!(
+                (tally.files.count, &*named.join(" ")),
+                (0, "text: empty file"),
+                "{bytes:?}"
+            );
+        }
+    }
+}
+
+/// Nobody waits for the counts of a thread that panicked.
+#[test]
+#[should_panic(expected = "the reader is broken")]
+fn a_thread_that_panics_ends_the_count() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            panic!("the reader is broken");
+        }
+    }
+    let stream = |number: usize| Source::Stream {
+        name: number.to_string(),
+        reader: match number {
+            0 => Box::new(Broken),
+            _ => Box::new(io::empty()),
+        },
+    };
+    let options = Options {
+        threads: 2,
+        ..Options::default()
+    };
+    count(&Engine::new(&[]), (0..4000).map(stream).collect(), &options);
+}
