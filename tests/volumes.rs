@@ -222,6 +222,28 @@ fn damage_is_named_and_strict_says_so() {
         .says("fix:");
 }
 
+/// Whoever may call a service decides what stands in some names.
+#[test]
+fn names_of_any_length_can_be_read_back() {
+    let work = Workspace::new();
+    let named = |letter: &str, length| {
+        record("111122223333", "2026-07-14T10:20:00Z")
+            .replace("iam.amazonaws.com", &letter.repeat(length))
+    };
+    let records = [named("a", 2000), named("é", 1500), named("c", 100)].join("\n");
+    for _ in 0..2 {
+        work.orgtrail(["volumes", "-"])
+            .input(&records)
+            .run()
+            .exits(0);
+    }
+    let volumes = yaml(&work.read("volumes.yaml"));
+    assert_eq!(
+        events(&volumes, "111122223333", "us-east-1", "Management"),
+        3
+    );
+}
+
 fn record(account: &str, time: &str) -> String {
     format!(
         r#"{{"eventVersion":"1.08","eventTime":"{time}","eventSource":"iam.amazonaws.com","eventName":"TagRole","readOnly":false,"managementEvent":true,"recipientAccountId":"{account}","awsRegion":"us-east-1"}}"#

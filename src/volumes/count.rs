@@ -294,9 +294,9 @@ impl<'e> Counter<'e> {
         }
         let named = |written| text(written).filter(|text| !text.is_empty());
         let account = named(recipient).or_else(|| named(owner));
-        let account = account.map_or_else(|| self.place.account.clone(), |a| a.into_owned());
+        let account = account.map_or_else(|| self.place.account.clone(), |a| short(&a));
         let name = named(region);
-        let name = name.map_or_else(|| self.place.region.clone(), |r| r.into_owned());
+        let name = name.map_or_else(|| self.place.region.clone(), |r| short(&r));
         self.cell_numbers.insert(fingerprint, self.cells.len());
         self.cells.push(Cell {
             recipient: recipient.to_vec(),
@@ -428,7 +428,7 @@ pub fn principal(arn: &[u8]) -> &[u8] {
 
 impl Class {
     fn new(event: &Event<'_>, verdict: Verdict) -> Self {
-        let owned = |text: &Option<Cow<str>>| text.as_deref().unwrap_or_default().to_owned();
+        let owned = |text: &Option<Cow<str>>| short(text.as_deref().unwrap_or_default());
         let (source, name): (String, String) =
             (owned(&event.event_source), owned(&event.event_name));
         let is_data = event.category == "Data";
@@ -438,12 +438,12 @@ impl Class {
             .and_then(|r| r.resource_type.as_deref());
         Self {
             kind: if is_data {
-                resource_type(event).to_owned()
+                short(resource_type(event))
             } else {
                 String::new()
             },
             call: format!("{source} {name}").into_bytes().into(),
-            category: event.category.clone().into_owned(),
+            category: short(&event.category),
             source,
             read_only: event.read_only,
             failed: event.error_code.is_some(),
@@ -546,6 +546,18 @@ impl Class {
             counts.errors = count;
         }
         counts
+    }
+}
+
+/// Names of AWS are far shorter. Longer ones, which anybody may put into an event, would fill the memory, and cannot
+/// be keys in YAML.
+const LONGEST_NAME: usize = 256;
+
+/// A name, or the beginning of a long one.
+fn short(name: &str) -> String {
+    match name.get(..name.floor_char_boundary(LONGEST_NAME)) {
+        Some(beginning) if beginning.len() < name.len() => format!("{beginning}…"),
+        _ => name.to_owned(),
     }
 }
 

@@ -6,6 +6,9 @@
 
 use std::collections::HashMap;
 
+/// What is longer is counted by its beginning. ARNs have no more.
+const LONGEST: usize = 2048;
+
 type Counts = HashMap<Box<[u8]>, u64, foldhash::fast::FixedState>;
 
 /// Counts of the most frequent values.
@@ -36,6 +39,7 @@ impl Sketch {
 
     #[inline]
     pub fn add(&mut self, value: &[u8], count: u64) {
+        let value = value.get(..LONGEST).unwrap_or(value);
         if let Some(counted) = self.counts.get_mut(value) {
             *counted += count;
         } else if count > 0 {
@@ -91,9 +95,8 @@ pub struct Recent {
     slots: Vec<(Vec<u8>, u64)>,
 }
 
-/// Slots of [`Recent`], and the longest values that it holds.
+/// Slots of [`Recent`].
 const SLOTS: usize = 512;
-const LONGEST: usize = 2048;
 
 impl Default for Recent {
     fn default() -> Self {

@@ -87,12 +87,12 @@ pub fn lines(records: &[Value], trails: &[Selectors]) -> Lines {
         let account = named("recipientAccountId").or_else(|| named("accountId"));
         let place = format!(
             "{}/{}",
-            account.unwrap_or_default(),
-            named("awsRegion").unwrap_or_default()
+            short(account.unwrap_or_default()),
+            short(named("awsRegion").unwrap_or_default())
         );
         let (category, source) = (
-            &event.category,
-            event.event_source.as_deref().unwrap_or_default(),
+            short(&event.category),
+            short(event.event_source.as_deref().unwrap_or_default()),
         );
         let mut count = |line: String| *lines.entry(line).or_default() += 1;
         let access = match event.read_only {
@@ -166,4 +166,13 @@ pub fn lines_of(tally: &Tally) -> Lines {
         }
     }
     lines
+}
+
+/// Of long names, what fits into 256 bytes.
+fn short(name: &str) -> String {
+    let ends = name.char_indices().map(|(start, c)| start + c.len_utf8());
+    match ends.take_while(|end| *end <= 256).last() {
+        Some(end) if end < name.len() => format!("{}…", &name[..end]),
+        _ => name.to_owned(),
+    }
 }
