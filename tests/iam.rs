@@ -43,14 +43,23 @@ const IAM_NAMES: [(&str, &str); 12] = [
 /// Only a role that may stop recording needs these; it is a person's, not the pipeline's.
 const ONLY_BY_HAND: [&str; 2] = ["cloudtrail:DeleteTrail", "cloudtrail:StopLogging"];
 
-/// Every `service:Operation` that the program names where it calls AWS.
+/// Every `service:Operation` that plan and apply name where they call AWS.
 fn calls() -> BTreeSet<String> {
+    calls_in(&["src/kinds", "src/live.rs", "src/apply/lock.rs"])
+}
+
+fn calls_in(paths: &[&str]) -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files: Vec<_> = fs::read_dir(root.join("src/kinds"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    files.extend(["src/live.rs", "src/apply/lock.rs"].map(|file| root.join(file)));
+    let files = paths.iter().flat_map(|path| {
+        let path = root.join(path);
+        match path.is_dir() {
+            true => fs::read_dir(path)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .collect(),
+            false => vec![path],
+        }
+    });
     let mut calls = BTreeSet::new();
     for file in files {
         let text = fs::read_to_string(file).unwrap();
@@ -58,8 +67,17 @@ fn calls() -> BTreeSet<String> {
             let Some((service, operation)) = literal.split_once(':') else {
                 continue;
             };
-            let known =
-                ["s3", "kms", "cloudtrail", "organizations", "iam", "sns"].contains(&service);
+            let known = [
+                "s3",
+                "kms",
+                "cloudtrail",
+                "organizations",
+                "iam",
+                "sns",
+                "ce",
+                "pricing",
+            ]
+            .contains(&service);
             if known
                 && operation.starts_with(char::is_uppercase)
                 && operation.chars().all(char::is_alphanumeric)
@@ -136,6 +154,30 @@ fn the_plan_roles_may_read_all_that_plan_reads_and_write_nothing() {
         .filter(|action| !reads(action) && *action != "sts:AssumeRole")
         .collect();
     assert!(writes.is_empty(), "{writes:?}");
+}
+
+#[test]
+fn logs_and_bills_are_read_with_policies_of_their_own() {
+    for (policy, paths) in [
+        ("count-logs", &["src/fetch.rs"][..]),
+        ("read-bill", &["src/bill", "src/price_list"]),
+    ] {
+        let (calls, allowed) = (calls_in(paths), allowed([policy, policy]));
+        assert!(!calls.is_empty(), "{policy}");
+        // S3 asks the key on behalf of the caller.
+        let needed = calls.iter().map(|call| match &**call {
+            "s3:ListObjectsV2" => "s3:ListBucket",
+            call => iam_name(call),
+        });
+        let decrypt = ["kms:Decrypt"]
+            .into_iter()
+            .filter(|_| policy == "count-logs");
+        let needed: BTreeSet<&str> = needed.chain(decrypt).collect();
+        assert_eq!(
+            allowed.iter().map(String::as_str).collect::<BTreeSet<_>>(),
+            needed
+        );
+    }
 }
 
 /// Every account of the spec is asked for its trails: those that left the spec, and those of others that make copies.

@@ -28,6 +28,10 @@ enum Which {
     ApplyManagement,
     /// IAM policy of the role that applies, in the account of the log buckets
     ApplyLogArchive,
+    /// IAM policy of the role that counts log files, in the account of the log buckets
+    CountLogs,
+    /// IAM policy of the role that reads the bill and the price list, in the management account
+    ReadBill,
     /// Resource policy of the SNS topics that trails notify
     Topic,
     /// Service control policy against tampering
@@ -43,6 +47,8 @@ pub fn run(args: &Args, globals: &Globals, world: &World) -> Result<Outcome, Err
         Which::PlanLogArchive => iam(IamPolicy::PlanLogArchive),
         Which::ApplyManagement => iam(IamPolicy::ApplyManagement),
         Which::ApplyLogArchive => iam(IamPolicy::ApplyLogArchive),
+        Which::CountLogs => iam(IamPolicy::CountLogs),
+        Which::ReadBill => iam(IamPolicy::ReadBill),
         Which::Topic => topics(spec)?,
         Which::Scp => pretty(&scp(spec, &args.exempt_role)?),
     };
@@ -60,7 +66,10 @@ fn any_key(partition: &str, account: &str) -> String {
 }
 
 fn iam_policy(kind: IamPolicy, spec: &Spec) -> String {
-    let in_archive = matches!(kind, IamPolicy::PlanLogArchive | IamPolicy::ApplyLogArchive);
+    let in_archive = matches!(
+        kind,
+        IamPolicy::PlanLogArchive | IamPolicy::ApplyLogArchive | IamPolicy::CountLogs
+    );
     let account = match in_archive {
         true => spec
             .buckets

@@ -18,6 +18,8 @@ const PLAN_MANAGEMENT: &str = include_str!("../../policies/iam_role_plan_managem
 const PLAN_LOG_ARCHIVE: &str = include_str!("../../policies/iam_role_plan_log_archive.json");
 const APPLY_MANAGEMENT: &str = include_str!("../../policies/iam_role_apply_management.json");
 const APPLY_LOG_ARCHIVE: &str = include_str!("../../policies/iam_role_apply_log_archive.json");
+const COUNT_LOGS: &str = include_str!("../../policies/iam_role_count_logs.json");
+const READ_BILL: &str = include_str!("../../policies/iam_role_read_bill.json");
 
 /// One trail, as far as policies speak of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -245,6 +247,8 @@ pub enum IamPolicy {
     PlanLogArchive,
     ApplyManagement,
     ApplyLogArchive,
+    CountLogs,
+    ReadBill,
 }
 
 pub struct IamGrant<'a> {
@@ -272,12 +276,17 @@ pub fn iam_policy(kind: IamPolicy, grant: &IamGrant<'_>) -> String {
         IamPolicy::PlanLogArchive => &[PLAN_LOG_ARCHIVE],
         IamPolicy::ApplyManagement => &[PLAN_MANAGEMENT, APPLY_MANAGEMENT],
         IamPolicy::ApplyLogArchive => &[PLAN_LOG_ARCHIVE, APPLY_LOG_ARCHIVE],
+        IamPolicy::CountLogs => &[COUNT_LOGS],
+        IamPolicy::ReadBill => &[READ_BILL],
     };
     let values = iam_values(grant);
     let keep = |sid: &str| match sid {
         "OrgTrailPlanMembers" => !grant.assume_roles.is_empty(),
         "OrgTrailApplyPassLogsRole" => !grant.logs_roles.is_empty(),
-        "OrgTrailPlanBuckets" | "OrgTrailApplyBuckets" => !grant.buckets.is_empty(),
+        "OrgTrailPlanBuckets"
+        | "OrgTrailApplyBuckets"
+        | "OrgTrailListLogs"
+        | "OrgTrailReadLogs" => !grant.buckets.is_empty(),
         _ => true,
     };
     let all = documents
@@ -308,6 +317,16 @@ fn iam_values(grant: &IamGrant<'_>) -> Values {
         ("account", (*account).into()),
         ("trails", trails.into()),
         ("buckets", unique(grant.buckets.iter().map(bucket)).into()),
+        (
+            "logs",
+            unique(
+                grant
+                    .buckets
+                    .iter()
+                    .map(|name| format!("{}/*AWSLogs/*", bucket(name))),
+            )
+            .into(),
+        ),
         // Where apply keeps its lock.
         (
             "locks",
