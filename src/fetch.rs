@@ -219,7 +219,8 @@ impl Bucket {
     /// The folders `AWSLogs/` in a folder above them, and in those right beside them: trails may deliver to one bucket
     /// under several prefixes.
     async fn roots(&self, prefix: String, folders: Vec<String>) -> Result<Expansion, AwsError> {
-        let (mut roots, beside): (Vec<_>, Vec<_>) = folders.into_iter().partition(is_root);
+        let (mut roots, beside): (Vec<_>, Vec<_>) =
+            folders.into_iter().partition(|folder| is_root(folder));
         if roots.is_empty() {
             // No CloudTrail layout, so everything is listed.
             return Ok(Expansion::Leaf(prefix));
@@ -229,7 +230,7 @@ impl Bucket {
             .buffered(LISTINGS);
         let inside: Vec<_> = inside.collect().await;
         for folders in inside {
-            roots.extend(folders?.into_iter().filter(is_root));
+            roots.extend(folders?.into_iter().filter(|folder| is_root(folder)));
         }
         Ok(Expansion::Inner(roots))
     }
@@ -412,7 +413,7 @@ fn last_part(folder: &str) -> &str {
     parts.unwrap_or_default()
 }
 
-fn is_root(folder: &String) -> bool {
+fn is_root(folder: &str) -> bool {
     last_part(folder) == "AWSLogs"
 }
 
