@@ -423,7 +423,7 @@ fn busy() -> (Example, Running) {
     example.run("apply --auto-approve").exits(0);
     change_key_and_trail(&example);
     // The effect is there at once, the answer comes later: time to stop it while it holds nothing but its lock.
-    let slow = r#"[{"call": "kms.EnableKeyRotation", "latency_ms": 5000}]"#;
+    let slow = r#"[{"call": "kms.EnableKeyRotation", "latency_ms": 10000}]"#;
     example.work.write(FAULTS, slow);
     let words = "apply --auto-approve";
     let mut first = Running::new(example.orgtrail(words).spawn(), words);
@@ -431,7 +431,7 @@ fn busy() -> (Example, Running) {
     let script = "kms = client('kms')
 key = kms.describe_key(KeyId='alias/org-trail')['KeyMetadata']['KeyId']
 kms.get_key_rotation_status(KeyId=key)['RotationPeriodInDays']";
-    let deadline = Instant::now() + Duration::from_secs(4);
+    let deadline = Instant::now() + Duration::from_secs(9);
     while example.boto3(&example.archive, script) != 180 {
         assert!(Instant::now() < deadline, "the key is not changed");
     }

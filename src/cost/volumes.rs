@@ -104,7 +104,10 @@ pub struct Measurement {
 
 /// A calendar month, the time between two dates or moments (RFC 3339, whole hours), or several of these times.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "expected a month (`month: 2026-10`), a time (`from`, `to`) or a list of times"
+)]
 pub enum Window {
     Month(MonthWindow),
     Span(SpanWindow),
@@ -169,7 +172,10 @@ pub struct Counts {
 
 /// A number of events, or a range.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "expected a whole number, or `expected` with `low` and `high`"
+)]
 pub enum Count {
     Exactly(u64),
     Between(Box<Between>),
@@ -268,7 +274,10 @@ impl Volumes {
             // What is wrong with a file, the YAML parser says in its own words.
             match plain.and_then(|json| serde_json::from_str(&json).ok()) {
                 Some(volumes) => volumes,
-                None => from_yaml(text).map_err(|error| fail(error.to_string()))?,
+                None => from_yaml(text).map_err(|error| {
+                    let said = error.to_string();
+                    fail(said.trim_start_matches("error: ").to_owned())
+                })?,
             }
         };
         volumes.check()?;

@@ -190,10 +190,11 @@ fn push_cost(doc: &mut Doc, plan: &Plan) {
         )),
     };
     if cost.unknown > 0 {
-        head = head.add(
-            Style::Warning,
-            format!("; {} amounts are unknown and not in it", cost.unknown),
-        );
+        let amounts = match cost.unknown {
+            1 => "1 amount is unknown and not in it".to_owned(),
+            n => format!("{n} amounts are unknown and not in it"),
+        };
+        head = head.add(Style::Warning, format!("; {amounts}"));
     }
     doc.push(head.add(Style::Dim, format!(" (volumes {})", cost.volumes)));
     for line in cost.lines.iter().take(COST_LINES) {
