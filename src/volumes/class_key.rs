@@ -1,8 +1,9 @@
 //! What makes the class of a record: the values, as they are written, on which selectors and counters agree for all
 //! records of the class.
 
+use std::array;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
 use super::record::{Field, Record};
 
@@ -16,55 +17,67 @@ const FIELDS: [Field; 7] = [
     Field::ErrorCode,
 ];
 
-/// Stands for a list of values. Two lists are taken for the same one only if their hashes of 128 bits collide.
+/// Stands for a list of values. Two lists that differ are taken for the same one with a chance of about one in 2^64,
+/// whoever wrote them, since the keys are random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u128);
 
 pub type ByFingerprint<T> = HashMap<Fingerprint, T, BuildHasherDefault<Low>>;
 
-impl Fingerprint {
+/// Makes fingerprints: a sum of products, two for each value, so that the processor multiplies them side by side.
+/// (NH, see <https://www.rfc-editor.org/rfc/rfc4418> section 5.2.)
+pub struct Fingerprints {
+    /// Random numbers for each place in a list.
+    keys: [[u64; 4]; PLACES],
+}
+
+/// Lists that are longer have the same keys again, rotated.
+const PLACES: usize = 16;
+
+impl Default for Fingerprints {
+    fn default() -> Self {
+        let random = RandomState::new();
+        let key = |place: usize, index: usize| random.hash_one((place, index));
+        Self {
+            keys: array::from_fn(|place| array::from_fn(|index| key(place, index))),
+        }
+    }
+}
+
+impl Fingerprints {
     /// Of the members that make the class, and the types of the resources.
     #[inline]
-    pub fn of_class(record: &Record<'_>) -> Self {
+    pub fn of_class(&self, record: &Record<'_>) -> Fingerprint {
         let fields = FIELDS.into_iter().map(|field| record.get(field));
         let types = record.resources().map(|(kind, _)| kind);
-        Self::of(fields.chain(types))
+        self.of(fields.chain(types))
     }
 
-    /// A sum of products, one for each sixteen bytes, so that the processor multiplies them side by side (NH, see
-    /// <https://www.rfc-editor.org/rfc/rfc4418> section 5.2). Each has a key of its own for its place in the list.
     #[inline]
-    pub fn of<'v>(values: impl Iterator<Item = &'v [u8]>) -> Self {
-        let mut key = FIRST_KEY;
-        let sum = values.fold(0, |sum: u128, value| {
-            key = next_key(key);
-            let (head, tail) = ends(value);
-            let sum = sum.wrapping_add(product(key ^ value.len() as u64, head));
-            sum.wrapping_add(product(!key, tail))
+    pub fn of<'v>(&self, values: impl Iterator<Item = &'v [u8]>) -> Fingerprint {
+        let sum = values.enumerate().fold(0, |sum: u128, (index, value)| {
+            let turns = (index / PLACES) as u32;
+            let keys = self.keys[index % PLACES].map(|key| key.rotate_left(turns));
+            let (head, tail) = ends(value, keys);
+            let length = value.len() as u64;
+            let head = product([keys[0].wrapping_add(length), keys[1]], head);
+            sum.wrapping_add(head)
+                .wrapping_add(product([keys[2], keys[3]], tail))
         });
-        Self(sum)
+        Fingerprint(sum)
     }
 }
 
-const FIRST_KEY: u64 = 0x9e37_79b9_7f4a_7c15;
-const OTHER_KEY: u64 = 0xd1b5_4a32_d192_ed03;
-
 #[inline(always)]
-fn next_key(key: u64) -> u64 {
-    key.wrapping_mul(0x5851_f42d_4c95_7f2d) | 1
-}
-
-#[inline(always)]
-fn product(key: u64, bytes: u128) -> u128 {
+fn product([left, right]: [u64; 2], bytes: u128) -> u128 {
     let (low, high) = (bytes as u64, (bytes >> 64) as u64);
-    let right = high.wrapping_add(key.rotate_left(32) ^ OTHER_KEY);
-    u128::from(low.wrapping_add(key)) * u128::from(right)
+    u128::from(low.wrapping_add(left)) * u128::from(high.wrapping_add(right))
 }
 
 /// Beginning and end of a value, which overlap or are missing where it is short; of a long one, the end stands for
 /// what lies between as well.
 #[inline(always)]
-fn ends(value: &[u8]) -> (u128, u128) {
+fn ends(value: &[u8], keys: [u64; 4]) -> (u128, u128) {
     let both = |first: u64, last: u64| u128::from(last) << 64 | u128::from(first);
     let half = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
     if let (Some(first), Some(last)) = (value.first_chunk::<16>(), value.last_chunk::<16>()) {
@@ -72,7 +85,7 @@ fn ends(value: &[u8]) -> (u128, u128) {
         (
             head,
             if value.len() > 32 {
-                between(value, tail)
+                between(value, tail, keys)
             } else {
                 tail
             },
@@ -95,12 +108,14 @@ fn ends(value: &[u8]) -> (u128, u128) {
 }
 
 #[cold]
-fn between(value: &[u8], tail: u128) -> u128 {
+/// A polynomial of the random keys over all that lies behind the beginning.
+fn between(value: &[u8], tail: u128, [a, b, c, d]: [u64; 4]) -> u128 {
     let (chunks, _) = value.get(16..).unwrap_or_default().as_chunks();
     chunks.iter().fold(tail, |mixed, chunk| {
         let mixed = mixed ^ u128::from_le_bytes(*chunk);
         let (low, high) = (mixed as u64, (mixed >> 64) as u64);
-        product(FIRST_KEY, mixed) ^ u128::from(low) << 64 ^ u128::from(high)
+        product([a, c], mixed)
+            ^ product([b, d], u128::from(low) << 64 | u128::from(high)).rotate_left(64)
     })
 }
 
@@ -118,7 +133,7 @@ impl Hasher for Low {
     #[inline]
     fn write_u128(&mut self, hash: u128) {
         // The lowest bits of a product depend on few others.
-        self.0 = (hash as u64 ^ (hash >> 64) as u64).wrapping_mul(OTHER_KEY);
+        self.0 = (hash as u64 ^ (hash >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 
     #[inline]
@@ -171,7 +186,8 @@ mod tests {
                 right[at] ^= 1;
             }
             prop_assert_eq!(is_same(&left, &right), left == right);
-            let of = |value: &[u8]| Fingerprint::of([value].into_iter());
+            let fingerprints = Fingerprints::default();
+            let of = |value: &[u8]| fingerprints.of([value].into_iter());
             prop_assert_eq!(of(&left) == of(&right), left == right);
         }
     }

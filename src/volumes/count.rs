@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::class_key::{ByFingerprint, Fingerprint, is_same};
+use super::class_key::{ByFingerprint, Fingerprint, Fingerprints, is_same};
 use super::decide::Trails;
 use super::dedupe::Dedupe;
 use super::engine::{Engine, SelectorId, Verdict, plain};
@@ -43,6 +43,7 @@ pub struct Counter<'e> {
     place: Place,
     /// Files at the place that its Region has not been told yet.
     files: Files,
+    fingerprints: Fingerprints,
     cells: Vec<Cell>,
     cell_numbers: ByFingerprint<usize>,
     /// That of the last record.
@@ -61,6 +62,14 @@ struct Cell {
     owner: Vec<u8>,
     region: Vec<u8>,
     names: Place,
+}
+
+/// A value as it is written, unless it would fill the memory: then something that is never written.
+fn kept(written: &[u8]) -> Vec<u8> {
+    match written.len() {
+        ..=LONGEST_NAME => written.to_vec(),
+        _ => b"\0".to_vec(),
+    }
 }
 
 /// What has been counted since it was last settled: for each class in each cell the events, those that each deciding
@@ -109,6 +118,7 @@ impl<'e> Counter<'e> {
             is_undated: true,
             place: Place::default(),
             files: Files::default(),
+            fingerprints: Fingerprints::default(),
             cells: Vec::new(),
             cell_numbers: ByFingerprint::default(),
             cell: None,
@@ -170,6 +180,9 @@ impl<'e> Counter<'e> {
         self.settle_frequent();
         if self.rows.all.len() >= MAX_ROWS / 2 {
             self.settle_rows();
+        }
+        if self.classes.len() >= MAX_CLASSES / 2 {
+            self.forget_classes();
         }
         std::mem::take(&mut self.tally)
     }
@@ -283,12 +296,12 @@ impl<'e> Counter<'e> {
     fn change_cell(&mut self, recipient: &[u8], owner: &[u8], region: &[u8]) -> usize {
         let place = [self.place.account.as_bytes(), self.place.region.as_bytes()];
         let values = [recipient, owner, region].into_iter().chain(place);
-        let fingerprint = Fingerprint::of(values);
+        let fingerprint = self.fingerprints.of(values);
         if let Some(number) = self.cell_numbers.get(&fingerprint) {
             return *number;
         }
         if self.cells.len() >= MAX_CELLS {
-            self.settle();
+            self.settle_rows();
             self.cells.clear();
             self.cell_numbers.clear();
         }
@@ -299,9 +312,9 @@ impl<'e> Counter<'e> {
         let name = name.map_or_else(|| self.place.region.clone(), |r| short(&r));
         self.cell_numbers.insert(fingerprint, self.cells.len());
         self.cells.push(Cell {
-            recipient: recipient.to_vec(),
-            owner: owner.to_vec(),
-            region: region.to_vec(),
+            recipient: kept(recipient),
+            owner: kept(owner),
+            region: kept(region),
             names: Place {
                 account,
                 region: name,
@@ -312,7 +325,7 @@ impl<'e> Counter<'e> {
 
     #[inline]
     fn class_of(&mut self, record: &Record<'_>) -> usize {
-        let fingerprint = Fingerprint::of_class(record);
+        let fingerprint = self.fingerprints.of_class(record);
         match self.class_numbers.get(&fingerprint) {
             Some(number) => *number,
             None => self.new_class(record, fingerprint),
@@ -322,9 +335,7 @@ impl<'e> Counter<'e> {
     #[cold]
     fn new_class(&mut self, record: &Record<'_>, fingerprint: Fingerprint) -> usize {
         if self.classes.len() >= MAX_CLASSES {
-            self.settle();
-            self.classes.clear();
-            self.class_numbers.clear();
+            self.forget_classes();
         }
         let event = record.event();
         let verdict = self.engine.classify(&event);
@@ -342,15 +353,31 @@ impl<'e> Counter<'e> {
 
     /// What is found most often.
     fn settle_frequent(&mut self) {
+        self.settle_calls();
         let tally = &mut self.tally;
-        for class in self.classes.iter_mut().filter(|class| class.events > 0) {
-            let events = std::mem::take(&mut class.events);
-            tally.calls.add(&class.call, events);
-        }
         let (resources, principals) = (&mut tally.resources, &mut tally.principals);
         self.resources.drain(|arn, count| resources.add(arn, count));
         self.principals
             .drain(|arn, count| principals.add(principal(&plain(arn)), count));
+    }
+
+    /// In the order of their names, since that of the classes depends on what this thread has read before.
+    fn settle_calls(&mut self) {
+        let counted = self.classes.iter_mut().filter(|class| class.events > 0);
+        let mut calls: Vec<(&[u8], u64)> = counted
+            .map(|class| (&*class.call, std::mem::take(&mut class.events)))
+            .collect();
+        calls.sort_unstable();
+        for (call, events) in calls {
+            self.tally.calls.add(call, events);
+        }
+    }
+
+    fn forget_classes(&mut self) {
+        self.settle_calls();
+        self.settle_rows();
+        self.classes.clear();
+        self.class_numbers.clear();
     }
 
     /// What belongs to an account and Region.
@@ -554,7 +581,7 @@ impl Class {
 const LONGEST_NAME: usize = 256;
 
 /// A name, or the beginning of a long one.
-fn short(name: &str) -> String {
+pub(super) fn short(name: &str) -> String {
     match name.get(..name.floor_char_boundary(LONGEST_NAME)) {
         Some(beginning) if beginning.len() < name.len() => format!("{beginning}…"),
         _ => name.to_owned(),

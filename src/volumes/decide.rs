@@ -1,6 +1,6 @@
 //! Which trails record a record, each in its accounts and Regions.
 
-use super::class_key::{ByFingerprint, Fingerprint};
+use super::class_key::{ByFingerprint, Fingerprints};
 use super::count::Place;
 use super::engine::{Engine, Verdict};
 use super::record::Record;
@@ -61,6 +61,7 @@ impl Trails {
 /// Decides over records, for one thread.
 pub struct Decider<'e> {
     trails: &'e Trails,
+    fingerprints: Fingerprints,
     classes: ByFingerprint<Verdict>,
     place: Place,
     /// Of each trail: whether it covers the place.
@@ -73,6 +74,7 @@ impl<'e> Decider<'e> {
     pub fn new(trails: &'e Trails) -> Self {
         Self {
             trails,
+            fingerprints: Fingerprints::default(),
             classes: ByFingerprint::default(),
             covers: covers(trails, &Place::default()),
             place: Place::default(),
@@ -113,7 +115,7 @@ impl<'e> Decider<'e> {
             self.classes.clear();
         }
         let engine = &self.trails.engine;
-        let verdict = self.classes.entry(Fingerprint::of_class(record));
+        let verdict = self.classes.entry(self.fingerprints.of_class(record));
         verdict.or_insert_with(|| engine.classify(&record.event()))
     }
 }

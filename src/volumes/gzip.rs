@@ -16,8 +16,6 @@ const MAX_RATIO: usize = 1032;
 const WINDOW: usize = 64 * 1024;
 /// What is uncompressed at once: where the data is damaged, no more than this is lost of what comes before.
 const STEP: usize = 1024;
-/// Places that look like the beginning of a member and are none, which chance makes rare.
-const MAX_MISSES: u32 = 8;
 /// Names and comments in headers are short; nothing else may fill the memory.
 const MAX_HEADER: usize = 4 * 1024;
 
@@ -39,43 +37,30 @@ impl Default for Whole {
 }
 
 impl Whole {
-    /// The text of a file, if all is well with it and the text is at most `most` bytes. Everything else is for
-    /// [`Pieces`], which can also say what is wrong.
+    /// The text of a file, if all is well with it and it is one member of at most `most` bytes. Everything else is
+    /// for [`Pieces`], which can also say what is wrong.
     pub fn inflate(&mut self, file: &[u8], most: usize) -> Option<&[u8]> {
-        let (mut start, mut length, mut misses) = (0, 0, 0);
-        // The decoder stops behind the first member and does not say where that was.
-        let next = self.magic.find_iter(file.get(HEADER..)?);
-        for end in next.map(|at| at + HEADER).chain([file.len()]) {
-            let member = file.get(start..end)?;
-            match append(&mut self.inflate, member, &mut self.text, length, most) {
-                Some(longer) => (start, length) = (end, longer),
-                // What looks like the beginning of a member is within this one.
-                None if misses < MAX_MISSES => misses += 1,
-                None => return None,
-            }
+        let length = file
+            .last_chunk::<4>()
+            .map(|bytes| u32::from_le_bytes(*bytes))?;
+        let length = usize::try_from(length).ok()?;
+        if !is_header(file.get(..MAX_HEADER).unwrap_or(file)) {
+            return None;
         }
-        (start == file.len()).then(|| self.text.get(..length))?
+        // The decoder stops behind the first member and does not say where that was.
+        let another = self.magic.find(file.get(HEADER..)?).is_some();
+        if another || length > most || length / MAX_RATIO > file.len() {
+            return None;
+        }
+        if self.text.len() < length {
+            self.text.resize(length, 0);
+        }
+        let text = self.text.get_mut(..length)?;
+        match self.inflate.gzip_decompress(file, text) {
+            Ok(written) if written == length => Some(text),
+            _ => None,
+        }
     }
-}
-
-/// Uncompresses a member to the place behind what is there, and says where that ends.
-fn append(
-    inflate: &mut Decompressor,
-    member: &[u8],
-    text: &mut Vec<u8>,
-    start: usize,
-    most: usize,
-) -> Option<usize> {
-    let size = u32::from_le_bytes(*member.last_chunk()?);
-    let end = start.checked_add(usize::try_from(size).ok()?)?;
-    if end > most || (end - start) / MAX_RATIO > member.len() {
-        return None;
-    }
-    if text.len() < end {
-        text.resize(end, 0);
-    }
-    let written = inflate.gzip_decompress(member, text.get_mut(start..end)?);
-    (written.ok()? == end - start).then_some(end)
 }
 
 /// Uncompresses data that comes in pieces; any number of members, one behind the other.

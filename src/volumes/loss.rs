@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::count::{Place, principal, resource_of};
+use super::count::{Place, principal, resource_of, short};
 use super::decide::{Decider, ScopedSelectors, Trails};
 use super::engine::plain;
 use super::record::{Field, Record, text};
@@ -124,7 +124,7 @@ impl<'e> LossCounter<'e> {
 
 impl Lost {
     fn add(&mut self, record: &Record<'_>, place: &Place) {
-        let decoded = |written| text(written).unwrap_or_default().into_owned();
+        let decoded = |written| short(&text(written).unwrap_or_default());
         let call = format!(
             "{} {}",
             decoded(record.get(Field::EventSource)),

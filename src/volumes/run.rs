@@ -10,7 +10,7 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::count::Counter;
@@ -166,14 +166,15 @@ pub fn count(engine: &Engine, sources: Vec<Source>, options: &Options<'_>) -> Ou
     for _ in 0..threads * AHEAD {
         let _ = permit.send(());
     }
-    let todo = Mutex::new(todo);
+    // Dropped with the last thread that takes from it: then nobody waits for a place in it.
+    let todo = Arc::new(Mutex::new(todo));
     let walk = Walk::new(sources, options.selection.clone());
     let (tally, groups) = thread::scope(|scope| {
         scope.spawn(|| Dealer::new(options, batches, permits).deal(walk, &cancelled));
         let mut workers = Vec::new();
         for _ in 0..threads {
             let counted = counted.clone();
-            let (todo, dedupe) = (&todo, dedupe.as_ref());
+            let (todo, dedupe) = (Arc::clone(&todo), dedupe.as_ref());
             let whole = WHOLE_FILES / threads;
             workers.push(scope.spawn(move || {
                 let counter = Counter::new(engine, dedupe)
@@ -182,7 +183,7 @@ pub fn count(engine: &Engine, sources: Vec<Source>, options: &Options<'_>) -> Ou
                     .with_selection(&options.selection);
                 let mut worker = Worker::new(counter, whole, options);
                 let alarm = Alarm(counted);
-                while let Some(batch) = next(todo) {
+                while let Some(batch) = next(&todo) {
                     let done = Counted {
                         number: batch.number,
                         group: batch.group,
@@ -195,7 +196,7 @@ pub fn count(engine: &Engine, sources: Vec<Source>, options: &Options<'_>) -> Ou
                 worker.reading.take()
             }));
         }
-        drop(counted);
+        drop((counted, todo));
         let (mut whole, groups) = collect(tallies, permit, options);
         for worker in workers {
             match worker.join() {

@@ -275,11 +275,19 @@ fn a_thread_that_panics_ends_the_count() {
             panic!("the reader is broken");
         }
     }
+    /// So that the other thread is at work when this one panics.
+    struct Slow;
+    impl Read for Slow {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            Ok(0)
+        }
+    }
     let stream = |number: usize| Source::Stream {
         name: number.to_string(),
         reader: match number {
             0 => Box::new(Broken),
-            _ => Box::new(io::empty()),
+            _ => Box::new(Slow),
         },
     };
     let options = Options {
