@@ -1,7 +1,6 @@
 //! What a change of a spec records less and more: proved over all events, and counted where logs are given.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeMap;
 
 use crate::render::coverage::{Counted, CoverageReport, LostRow, Part};
 use crate::render::volumes::{self as rows, Number};
@@ -16,35 +15,39 @@ pub struct Recorders {
     /// The organization whose accounts "every account" means.
     organization: Option<String>,
     /// By where they record.
-    selectors: BTreeMap<Scope, Selectors>,
-    extras: BTreeMap<Scope, BTreeSet<Extra>>,
+    events: BTreeMap<Scope, Selectors>,
+    /// The events of which more than the event itself is recorded.
+    extras: BTreeMap<(Extra, Scope), Selectors>,
 }
 
-/// What a trail records that no selector asks for.
+/// What a trail may record beside what its selectors ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Extra {
-    /// Management events of services that have no Region.
+    /// Management events of services that have no Region, which are left out of trails that say so.
     GlobalServices,
     Insights(InsightType, InsightCategory),
     Aggregated(AggregationTemplate),
 }
 
-impl fmt::Display for Extra {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Extra {
+    /// Of which events.
+    fn category(self) -> &'static str {
+        match self {
+            Self::GlobalServices | Self::Insights(_, InsightCategory::Management) => "Management",
+            Self::Insights(_, InsightCategory::Data) | Self::Aggregated(_) => "Data",
+        }
+    }
+
+    fn sentence(self, events: &str) -> String {
         match self {
             Self::GlobalServices => {
-                f.write_str("management events of global services (IAM, STS, CloudFront)")
+                format!("{events}, of global services (IAM, STS, CloudFront)")
             }
-            Self::Insights(kind, category) => {
-                let rate = match kind {
-                    InsightType::ApiCallRateInsight => "call",
-                    InsightType::ApiErrorRateInsight => "error",
-                };
-                let events = match category {
-                    InsightCategory::Management => "management",
-                    InsightCategory::Data => "data",
-                };
-                write!(f, "Insights events on the {rate} rate of {events} events")
+            Self::Insights(InsightType::ApiCallRateInsight, _) => {
+                format!("Insights on the call rate of {events}")
+            }
+            Self::Insights(InsightType::ApiErrorRateInsight, _) => {
+                format!("Insights on the error rate of {events}")
             }
             Self::Aggregated(template) => {
                 let by = match template {
@@ -52,7 +55,7 @@ impl fmt::Display for Extra {
                     AggregationTemplate::ResourceAccess => "resource access",
                     AggregationTemplate::UserActions => "user actions",
                 };
-                write!(f, "aggregated data events by {by}")
+                format!("{events}, aggregated by {by}")
             }
         }
     }
@@ -70,57 +73,63 @@ pub fn scope(spec: &Spec, name: &str, trail: &Trail) -> Scope {
 
 /// What the trails of a spec record, and where.
 pub fn recorders(spec: &Spec) -> Recorders {
-    let mut selectors: BTreeMap<Scope, Vec<AdvancedEventSelector>> = BTreeMap::new();
-    let mut extras: BTreeMap<Scope, BTreeSet<Extra>> = BTreeMap::new();
+    let mut events = BTreeMap::new();
+    let mut extras = BTreeMap::new();
     for (name, trail) in spec.trails.iter().filter(|(_, trail)| trail.logging) {
         let scope = scope(spec, name, trail);
-        let own = trail.selectors().to_advanced();
-        if let Some(scope) = global_services(spec, name, trail, &scope) {
-            extras
-                .entry(scope)
-                .or_default()
-                .insert(Extra::GlobalServices);
+        let selectors = trail.selectors().to_advanced();
+        for (extra, scope) in extras_of(spec, name, trail, &scope) {
+            let own = selectors.iter().filter(|s| selects(s, extra.category()));
+            add(&mut extras, (extra, scope), own.cloned());
         }
-        let insights = trail.insights.iter().flat_map(|(kind, categories)| {
-            let of = |category: &InsightCategory| Extra::Insights(*kind, *category);
-            categories.iter().map(of)
-        });
-        let aggregated = trail.aggregation.iter().copied().map(Extra::Aggregated);
-        extras
-            .entry(scope.clone())
-            .or_default()
-            .extend(insights.chain(aggregated));
-        selectors.entry(scope).or_default().extend(own);
+        add(&mut events, scope, selectors);
     }
-    let selectors = selectors.into_iter();
     Recorders {
         organization: spec.organization.as_ref().map(|o| o.id.clone()),
-        selectors: selectors
-            .map(|(scope, selectors)| (scope, Selectors::Advanced(selectors)))
-            .collect(),
+        events,
         extras,
     }
 }
 
-/// Where a trail records global services, if it does.
-fn global_services(spec: &Spec, name: &str, trail: &Trail, scope: &Scope) -> Option<Scope> {
-    let region = global_region(spec.region_of_trail(name)?);
+fn add<K: Ord>(
+    all: &mut BTreeMap<K, Selectors>,
+    key: K,
+    selectors: impl IntoIterator<Item = AdvancedEventSelector>,
+) {
+    let none = || Selectors::Advanced(Vec::new());
+    if let Selectors::Advanced(own) = all.entry(key).or_insert_with(none) {
+        own.extend(selectors);
+    }
+}
+
+fn extras_of(spec: &Spec, name: &str, trail: &Trail, scope: &Scope) -> Vec<(Extra, Scope)> {
+    let insights = trail.insights.iter().flat_map(|(kind, categories)| {
+        let of = |category: &InsightCategory| Extra::Insights(*kind, *category);
+        categories.iter().map(of)
+    });
+    let aggregated = trail.aggregation.iter().copied().map(Extra::Aggregated);
+    let mut extras: Vec<(Extra, Scope)> = insights
+        .chain(aggregated)
+        .map(|extra| (extra, scope.clone()))
+        .collect();
+    let region = global_region(spec.region_of_trail(name).unwrap_or_default());
     let there = Scope {
         region: Some(region.to_owned()),
         ..scope.clone()
     };
-    (trail.include_global_service_events && scope.includes(&there)).then_some(there)
+    if trail.include_global_service_events && scope.includes(&there) {
+        extras.push((Extra::GlobalServices, there));
+    }
+    extras
 }
 
-fn records_management(selectors: &Selectors) -> bool {
-    let is_management = |selector: &AdvancedEventSelector| {
-        let mut fields = selector.field_selectors.iter();
-        fields.any(|field| {
-            let values = field.values(Operator::Equals);
-            field.field == "eventCategory" && values.iter().any(|value| value == "Management")
-        })
-    };
-    selectors.to_advanced().iter().any(is_management)
+/// Whether a selector is about events of a category.
+fn selects(selector: &AdvancedEventSelector, category: &str) -> bool {
+    let mut fields = selector.field_selectors.iter();
+    fields.any(|field| {
+        let mut values = field.values(Operator::Equals).iter();
+        field.field == "eventCategory" && values.any(|value| value == category)
+    })
 }
 
 /// What is recorded before and no more, and the other way round, as sentences. Empty exactly when it is proved that
@@ -137,62 +146,90 @@ pub fn compare(old: &Recorders, new: &Recorders) -> CoverageReport {
 
 fn beyond(narrow: &Recorders, wide: &Recorders) -> Vec<Part> {
     let mut parts = Vec::new();
-    for (scope, selectors) in &narrow.selectors {
-        let others = wide.wherever(scope, narrow, &wide.selectors);
-        let others = others.flat_map(Selectors::to_advanced);
-        let difference = differences(selectors, &Selectors::Advanced(others.collect()));
+    for (scope, selectors) in &narrow.events {
+        let lost = not_in(selectors, wide.wherever(scope, narrow, wide.events.iter()));
         parts.extend(
-            difference
-                .lost
-                .into_iter()
-                .map(|events| part(scope, events)),
+            lost.into_iter()
+                .map(|events| narrow.part(scope, wide, events, true)),
         );
     }
-    for (scope, extras) in &narrow.extras {
-        let others = wide.wherever(scope, narrow, &wide.extras);
-        let others: BTreeSet<Extra> = others.flatten().copied().collect();
-        // Where no management events are recorded any more, that has been said.
-        let are_told = !wide
-            .wherever(scope, narrow, &wide.selectors)
-            .any(records_management);
-        let lost = extras
-            .difference(&others)
-            .filter(|extra| !(are_told && **extra == Extra::GlobalServices));
-        parts.extend(lost.map(|extra| part(scope, extra.to_string())));
+    for ((extra, scope), selectors) in &narrow.extras {
+        let others = wide.extras.iter().filter(|((other, _), _)| other == extra);
+        let others = others.map(|((_, scope), selectors)| (scope, selectors));
+        let mut lost = not_in(selectors, wide.wherever(scope, narrow, others));
+        if *extra == Extra::GlobalServices {
+            // What is recorded of no service any more has been said.
+            let told = not_in(selectors, wide.wherever(scope, narrow, wide.events.iter()));
+            lost.retain(|events| !told.contains(events));
+        }
+        let sentences = lost.iter().map(|events| extra.sentence(events));
+        parts.extend(sentences.map(|sentence| narrow.part(scope, wide, sentence, false)));
     }
-    parts
+    outermost(parts)
 }
 
-fn part(scope: &Scope, events: String) -> Part {
-    Part {
-        account: scope.account.clone(),
-        region: scope.region.clone(),
-        events,
-    }
+fn not_in<'s>(selectors: &Selectors, others: impl Iterator<Item = &'s Selectors>) -> Vec<String> {
+    let others = others.flat_map(Selectors::to_advanced);
+    differences(selectors, &Selectors::Advanced(others.collect())).lost
+}
+
+/// Parts without those that are said of a larger scope, too.
+fn outermost(parts: Vec<Part>) -> Vec<Part> {
+    let scope = |part: &Part| Scope {
+        account: part.account.clone(),
+        region: part.region.clone(),
+    };
+    let is_told = |part: &Part| {
+        parts.iter().any(|other| {
+            other.events == part.events
+                && scope(other) != scope(part)
+                && scope(other).includes(&scope(part))
+        })
+    };
+    parts
+        .iter()
+        .filter(|part| !is_told(part))
+        .cloned()
+        .collect()
 }
 
 impl Recorders {
-    /// What is recorded wherever a scope of `other` is. The accounts of one organization are not those of another.
-    fn wherever<'r, T>(
+    /// What is recorded wherever a scope of `other` is.
+    fn wherever<'r>(
         &self,
         scope: &Scope,
         other: &Self,
-        by_scope: &'r BTreeMap<Scope, T>,
-    ) -> impl Iterator<Item = &'r T> {
-        let organizations = self.organization.as_ref().zip(other.organization.as_ref());
-        let is_same = organizations.is_none_or(|(own, other)| own == other);
-        by_scope
-            .iter()
+        recorded: impl Iterator<Item = (&'r Scope, &'r Selectors)>,
+    ) -> impl Iterator<Item = &'r Selectors> {
+        let is_same = self.has_accounts_of(other);
+        recorded
             .filter(move |(own, _)| own.includes(scope) && (is_same || own.account.is_some()))
-            .map(|(_, recorded)| recorded)
+            .map(|(_, selectors)| selectors)
+    }
+
+    /// The accounts of one organization are not those of another.
+    fn has_accounts_of(&self, other: &Self) -> bool {
+        let organizations = self.organization.as_ref().zip(other.organization.as_ref());
+        organizations.is_none_or(|(own, other)| own == other)
+    }
+
+    fn part(&self, scope: &Scope, other: &Self, events: String, is_counted: bool) -> Part {
+        let is_moved = scope.account.is_none() && !self.has_accounts_of(other);
+        Part {
+            organization: self.organization.clone().filter(|_| is_moved),
+            account: scope.account.clone(),
+            region: scope.region.clone(),
+            events,
+            is_counted: is_counted && !is_moved,
+        }
     }
 }
 
 /// The trails before and after, for counting.
 pub fn change(old: &Recorders, new: &Recorders) -> Change {
     let listed = |recorders: &Recorders| {
-        let selectors = recorders.selectors.iter();
-        selectors
+        let events = recorders.events.iter();
+        events
             .map(|(scope, selectors)| (scope.clone(), selectors.clone()))
             .collect::<Vec<_>>()
     };
@@ -330,7 +367,7 @@ mod tests {
         assert_eq!(
             lost,
             [format!(
-                "Insights events on the call rate of data events {account}"
+                "Insights on the call rate of S3 object reads {account}"
             )]
         );
         assert_eq!(said(&compare(&new, &old).lost), [""; 0]);
@@ -338,7 +375,9 @@ mod tests {
         let lost = said(&compare(&trail("aggregation: [API_ACTIVITY]"), &trail("name: a")).lost);
         assert_eq!(
             lost,
-            [format!("aggregated data events by API activity {account}")]
+            [format!(
+                "S3 object reads, aggregated by API activity {account}"
+            )]
         );
 
         let (old, new) = (
@@ -346,13 +385,58 @@ mod tests {
             trail("multi_region: false, include_global_service_events: false"),
         );
         let global =
-            "management events of global services (IAM, STS, CloudFront) (account 222233334444, us-east-1)"
+            "management events, of global services (IAM, STS, CloudFront) (account 222233334444, us-east-1)"
                 .to_owned();
         assert_eq!(said(&compare(&old, &new).lost), [global]);
         let elsewhere =
             |rest: &str| trail(&format!("multi_region: false, region: eu-west-1{rest}"));
         let none = elsewhere(", include_global_service_events: false");
         assert_eq!(said(&compare(&elsewhere(""), &none).lost), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_made_of_events_depends_on_the_events() {
+        let of = |trails: &[(&str, &str)]| {
+            let trail = |(selectors, rest): &(&str, &str)| {
+                let name = selectors.replace(|c: char| !c.is_ascii_lowercase(), "")
+                    + &rest.len().to_string();
+                format!(
+                    "  {name}: {{ account: w, bucket: logs, multi_region: false, selectors: [{{ name: a, {selectors} }}], {rest} }}\n"
+                )
+            };
+            recorders_of(&trails.iter().map(trail).collect::<String>())
+        };
+        let management = "management: all";
+        let (s3, lambda) = ("data: 'AWS::S3::Object'", "data: 'AWS::Lambda::Function'");
+        let without = "include_global_service_events: false";
+        let with = "include_global_service_events: true";
+        let lost =
+            |old: &[(&str, &str)], new: &[(&str, &str)]| said(&compare(&of(old), &of(new)).lost);
+        // A trail of data events makes up for no management events.
+        let both = [(management, with), (s3, with)];
+        assert_eq!(lost(&both, &[(management, without), (s3, with)]).len(), 1);
+        assert_eq!(
+            lost(
+                &[(management, without), (s3, with)],
+                &[(management, without), (s3, without)]
+            ),
+            [""; 0]
+        );
+        let reads = [(management, without), ("management: read", with)];
+        assert_eq!(
+            lost(&[(management, with)], &reads),
+            [
+                "write management events (and those without readOnly), of global services (IAM, STS, CloudFront) (account 222233334444, us-east-1)"
+            ]
+        );
+        let insights = "insights: { ApiCallRateInsight: [Data] }";
+        assert_eq!(
+            lost(&[(s3, insights)], &[(lambda, insights), (s3, with)]),
+            [
+                "Insights on the call rate of S3 object events (account 222233334444)"
+                    .replace("444)", "444, us-east-1)")
+            ]
+        );
     }
 
     #[test]
@@ -363,7 +447,9 @@ mod tests {
             organization: Some("o-zzzzzzzzzz".to_owned()),
             ..recorders_of(&trail)
         };
-        assert_eq!(compare(&old, &new).lost.len(), 2);
+        let lost = said(&compare(&old, &new).lost);
+        assert_eq!(lost.len(), 2);
+        assert!(lost[0].ends_with("(organization o-a1b2c3d4e5)"), "{lost:?}");
         assert_eq!(compare(&old, &old).lost.len(), 0);
     }
 

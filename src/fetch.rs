@@ -35,6 +35,10 @@ const LARGE: u64 = 2 * 1024 * 1024;
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html>
 const GETS: usize = 32;
 const LISTINGS: usize = 8;
+/// The folder that CloudTrail puts its own into.
+const ROOT: &str = "AWSLogs";
+/// Folders that are asked whether they hold that one.
+const BESIDE: usize = 100;
 /// Pieces of a large object that wait to be counted.
 const PIECES: usize = 8;
 /// Tries of a body that breaks off; requests that fail are the SDK's to repeat.
@@ -58,7 +62,12 @@ pub async fn fetch(bucket: Bucket, to: mpsc::Sender<Found>) {
     let bucket = Arc::new(bucket);
     let memory = Arc::new(Semaphore::new(MEMORY / PERMIT));
     let objects = match bucket.leaves().await {
-        Ok(leaves) => objects(&bucket, leaves),
+        Ok((leaves, problems)) => {
+            for problem in problems {
+                let _ = to.send(problem).await;
+            }
+            objects(&bucket, leaves)
+        }
         Err(error) => {
             bucket.totals.finish();
             let _ = to.send(bucket.problem(&bucket.prefix, &error)).await;
@@ -142,7 +151,7 @@ enum Level {
 impl Level {
     fn of(prefix: &str) -> Self {
         let parts: Vec<&str> = prefix.split('/').filter(|part| !part.is_empty()).collect();
-        let Some(root) = parts.iter().rposition(|part| *part == "AWSLogs") else {
+        let Some(root) = parts.iter().rposition(|part| *part == ROOT) else {
             return Self::Outside;
         };
         let inside = parts.get(root + 1..).unwrap_or_default();
@@ -158,15 +167,15 @@ impl Level {
 }
 
 impl Bucket {
-    /// The parts of the bucket to list, in their order.
-    async fn leaves(&self) -> Result<Vec<Leaf>, AwsError> {
+    /// The parts of the bucket to list, in their order, and folders that could not be looked into.
+    async fn leaves(&self) -> Result<(Vec<Leaf>, Vec<Found>), AwsError> {
         let whole =
             match self.prefix.is_empty() || self.prefix.ends_with('/') || is_file(&self.prefix) {
                 true => self.prefix.clone(),
                 false => format!("{}/", self.prefix),
             };
         let mut open = vec![whole];
-        let mut leaves = Vec::new();
+        let (mut leaves, mut problems) = (Vec::new(), Vec::new());
         // One round of requests for each level.
         while !open.is_empty() {
             let expanded = stream::iter(open)
@@ -178,11 +187,15 @@ impl Bucket {
                 match expansion? {
                     Expansion::Leaf(prefix) => leaves.push(self.leaf(prefix)),
                     Expansion::Inner(prefixes) => open.extend(prefixes),
+                    Expansion::Roots(prefixes, unknown) => {
+                        open.extend(prefixes);
+                        problems.extend(unknown);
+                    }
                 }
             }
         }
         leaves.sort_by(|a, b| a.prefix.cmp(&b.prefix));
-        Ok(leaves)
+        Ok((leaves, problems))
     }
 
     async fn expand(&self, prefix: String) -> Result<Expansion, AwsError> {
@@ -202,7 +215,7 @@ impl Bucket {
         }
         let folders = self.folders(&prefix).await?;
         if Level::of(&prefix) == Level::Outside {
-            return self.roots(prefix, folders).await;
+            return Ok(self.roots(prefix, folders).await);
         }
         let wanted = |folder: &String| {
             let name = last_part(folder);
@@ -218,21 +231,37 @@ impl Bucket {
 
     /// The folders `AWSLogs/` in a folder above them, and in those right beside them: trails may deliver to one bucket
     /// under several prefixes.
-    async fn roots(&self, prefix: String, folders: Vec<String>) -> Result<Expansion, AwsError> {
+    async fn roots(&self, prefix: String, folders: Vec<String>) -> Expansion {
         let (mut roots, beside): (Vec<_>, Vec<_>) =
-            folders.into_iter().partition(|folder| is_root(folder));
+            folders.into_iter().partition(|f| last_part(f) == ROOT);
+        let mut problems = Vec::new();
+        if beside.len() <= BESIDE {
+            let asked = stream::iter(beside)
+                .map(|folder| self.root_in(format!("{folder}{ROOT}/")))
+                .buffered(LISTINGS);
+            for asked in asked.collect::<Vec<_>>().await {
+                match asked {
+                    Ok(root) => roots.extend(root),
+                    Err(problem) => problems.push(problem),
+                }
+            }
+        }
         if roots.is_empty() {
             // No CloudTrail layout, so everything is listed.
-            return Ok(Expansion::Leaf(prefix));
+            return Expansion::Leaf(prefix);
         }
-        let inside = stream::iter(beside)
-            .map(|folder| async move { self.folders(&folder).await })
-            .buffered(LISTINGS);
-        let inside: Vec<_> = inside.collect().await;
-        for folders in inside {
-            roots.extend(folders?.into_iter().filter(|folder| is_root(folder)));
-        }
-        Ok(Expansion::Inner(roots))
+        Expansion::Roots(roots, problems)
+    }
+
+    /// A folder, if there is anything in it.
+    async fn root_in(&self, folder: String) -> Result<Option<String>, Found> {
+        let request = self.client.list_objects_v2().bucket(&self.name);
+        let answer = request.prefix(&folder).max_keys(1).send().await;
+        let found = answer.map_err(|error| {
+            let error = at(&self.place, "s3:ListObjectsV2")(error);
+            self.problem(&folder, &error)
+        })?;
+        Ok((!found.contents().is_empty()).then_some(folder))
     }
 
     async fn folders(&self, prefix: &str) -> Result<Vec<String>, AwsError> {
@@ -406,15 +435,13 @@ impl Bucket {
 enum Expansion {
     Leaf(String),
     Inner(Vec<String>),
+    /// Folders `AWSLogs/`, and those in which nobody may look for one.
+    Roots(Vec<String>, Vec<Found>),
 }
 
 fn last_part(folder: &str) -> &str {
     let parts = folder.trim_end_matches('/').rsplit('/').next();
     parts.unwrap_or_default()
-}
-
-fn is_root(folder: &str) -> bool {
-    last_part(folder) == "AWSLogs"
 }
 
 fn is_file(prefix: &str) -> bool {

@@ -180,6 +180,25 @@ fn logs_and_bills_are_read_with_policies_of_their_own() {
     }
 }
 
+#[test]
+fn who_counts_may_use_the_key_wherever_it_is_and_no_other_bucket() {
+    let work = Workspace::new();
+    let spec = "version: 1\nname: t\naccounts:\n  m: { id: '111122223333', region: us-east-1 }\n  \
+        w: { id: '222233334444', region: us-east-1, profile: w }\nkeys: { trail: { account: m, alias: trail } }\nbuckets:\n  \
+        logs: { account: w, name: acme-logs }\n  access: { account: w, name: acme-access }\ntrails:\n  \
+        all: { account: m, bucket: logs, key: trail }\n";
+    work.write("orgtrail.yaml", spec);
+    let policy = work.orgtrail(["policies", "count-logs"]).run().exits(0);
+    policy
+        .says("arn:aws:kms:*:111122223333:key/*")
+        .says("arn:aws:s3:::acme-logs/*AWSLogs/*")
+        .never_says("222233334444")
+        .never_says("acme-access");
+    work.write("orgtrail.yaml", &spec.replace(", key: trail", ""));
+    let policy = work.orgtrail(["policies", "count-logs"]).run().exits(0);
+    policy.never_says("kms");
+}
+
 /// Every account of the spec is asked for its trails: those that left the spec, and those of others that make copies.
 #[test]
 fn every_role_may_read_the_trails_of_its_account() {

@@ -664,21 +664,34 @@ s3.create_bucket(Bucket="beside")
 record = '{}'
 for key in ["{folder}/a.json", "p/{folder}/b.json", "notes/c.json"]:
     s3.put_object(Bucket="beside", Key=key, Body=record)
+s3.create_bucket(Bucket="prefixes")
+for key in ["p/{folder}/a.json", "q/{folder}/b.json", "notes/c.json"]:
+    s3.put_object(Bucket="prefixes", Key=key, Body=record)
 0
 "#,
         record("111122223333", "2026-07-14T10:20:00Z")
     );
     boto3_eval(moto.endpoint(), MANAGEMENT, &script);
     let work = Workspace::new();
-    work.orgtrail(["volumes", "s3://beside", "--out", "both.yaml"])
+    for bucket in ["beside", "prefixes"] {
+        let (address, file) = (format!("s3://{bucket}"), format!("{bucket}.yaml"));
+        work.orgtrail(["volumes", &address, "--out", &file])
+            .aws(aws.endpoint())
+            .run()
+            .exits(0);
+        let volumes = yaml(&work.read(&file));
+        assert_eq!(
+            events(&volumes, "111122223333", "us-east-1", "Management"),
+            2
+        );
+    }
+    // Who may not look into a folder beside the logs is told so.
+    aws.config(json!({"faults": ["accessdenied:match=ListObjectsV2,nth=2"]}));
+    work.orgtrail(["volumes", "s3://beside", "--strict", "--out", "c.yaml"])
         .aws(aws.endpoint())
         .run()
-        .exits(0);
-    let volumes = yaml(&work.read("both.yaml"));
-    assert_eq!(
-        events(&volumes, "111122223333", "us-east-1", "Management"),
-        2
-    );
+        .exits(4)
+        .says("/AWSLogs/: s3:ListObjectsV2: AccessDenied");
 }
 
 #[test]

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::Globals;
 use super::session::Session;
 use crate::error::{Error, Outcome};
@@ -65,6 +67,23 @@ fn any_key(partition: &str, account: &str) -> String {
     format!("arn:{partition}:kms:*:{account}:key/*")
 }
 
+/// Keys of the accounts whose keys encrypt log files.
+fn keys_of_logs(spec: &Spec, partition: &str) -> Vec<String> {
+    let keys = spec.trails.values().flat_map(|trail| {
+        let bucket = spec.buckets.get(&trail.bucket);
+        [
+            trail.key.as_ref(),
+            bucket.and_then(|bucket| bucket.key.as_ref()),
+        ]
+    });
+    let owners = keys.flatten().filter_map(|name| spec.keys.get(name));
+    let owners: BTreeSet<&str> = owners.map(|key| spec.account_id(&key.account)).collect();
+    owners
+        .into_iter()
+        .map(|id| any_key(partition, id))
+        .collect()
+}
+
 fn iam_policy(kind: IamPolicy, spec: &Spec) -> String {
     let in_archive = matches!(
         kind,
@@ -85,10 +104,12 @@ fn iam_policy(kind: IamPolicy, spec: &Spec) -> String {
         .iter()
         .map(|(name, trail)| trail.arn(spec, name))
         .collect();
-    let buckets: Vec<String> = spec
-        .buckets
-        .values()
-        .map(|bucket| bucket.name.clone())
+    // The others have no log files.
+    let has_logs = |name: &String| spec.trails.values().any(|trail| trail.bucket == *name);
+    let buckets = spec.buckets.iter();
+    let buckets: Vec<String> = buckets
+        .filter(|(name, _)| kind != IamPolicy::CountLogs || has_logs(name))
+        .map(|(_, bucket)| bucket.name.clone())
         .collect();
     let roles = spec.accounts.values().filter_map(|account| {
         let role = match account.assume_role.as_ref()? {
@@ -104,7 +125,10 @@ fn iam_policy(kind: IamPolicy, spec: &Spec) -> String {
         .trails
         .values()
         .filter_map(|trail| trail.cloud_watch_logs.as_ref());
-    let keys = [any_key(partition, &place.account_id)];
+    let keys = match kind {
+        IamPolicy::CountLogs => keys_of_logs(spec, partition),
+        _ => vec![any_key(partition, &place.account_id)],
+    };
     policy::iam_policy(
         kind,
         &IamGrant {

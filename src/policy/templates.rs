@@ -240,7 +240,7 @@ pub fn scp(guardrail: &Guardrail<'_>) -> Result<Policy, TemplateError> {
     })))
 }
 
-/// The four roles orgtrail runs with. An apply role can also plan.
+/// The roles orgtrail runs with. An apply role can also plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IamPolicy {
     PlanManagement,
@@ -287,6 +287,7 @@ pub fn iam_policy(kind: IamPolicy, grant: &IamGrant<'_>) -> String {
         | "OrgTrailApplyBuckets"
         | "OrgTrailListLogs"
         | "OrgTrailReadLogs" => !grant.buckets.is_empty(),
+        "OrgTrailDecryptLogs" => !grant.keys.is_empty(),
         _ => true,
     };
     let all = documents

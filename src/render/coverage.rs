@@ -25,22 +25,34 @@ pub struct CoverageReport {
 /// Events, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Part {
+    /// Said where the accounts of one organization are not those of the other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
     /// Nothing: in every account.
     pub account: Option<String>,
     /// Nothing: in every Region.
     pub region: Option<String>,
     /// In words.
     pub events: String,
+    /// Whether counts in log files have it. They do not have what CloudTrail makes of events.
+    pub is_counted: bool,
 }
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.events)?;
-        match (&self.account, &self.region) {
-            (None, None) => Ok(()),
-            (Some(account), None) => write!(f, " (account {account})"),
-            (None, Some(region)) => write!(f, " ({region})"),
-            (Some(account), Some(region)) => write!(f, " (account {account}, {region})"),
+        let organization = self
+            .organization
+            .as_ref()
+            .map(|id| format!("organization {id}"));
+        let account = self.account.as_ref().map(|id| format!("account {id}"));
+        let places: Vec<String> = [organization, account, self.region.clone()]
+            .into_iter()
+            .flatten()
+            .collect();
+        match places.is_empty() {
+            true => Ok(()),
+            false => write!(f, " ({})", places.join(", ")),
         }
     }
 }
@@ -106,6 +118,11 @@ pub fn text(report: &CoverageReport, limit: usize) -> Doc {
     }
     if let Some(counted) = &report.counted {
         push_counted(&mut doc, counted, limit);
+        let mut parts = report.lost.iter().chain(&report.gained);
+        if parts.any(|part| !part.is_counted) {
+            let text = "Not in these counts: Insights, aggregated and global service events, other organizations.";
+            doc.push(Line::new(0).add(Style::Warning, text));
+        }
     }
     doc
 }
