@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::render::coverage::{Counted, CoverageReport, LostRow, Part};
+use crate::render::coverage::{Counted, CoverageReport, LostRow, Part, place};
 use crate::render::volumes::{self as rows, Number};
 use crate::selectors::{AdvancedEventSelector, Operator, Selectors, differences};
 use crate::spec::types::{AggregationTemplate, InsightCategory, InsightType};
@@ -147,11 +147,18 @@ pub fn compare(old: &Recorders, new: &Recorders) -> CoverageReport {
 fn beyond(narrow: &Recorders, wide: &Recorders) -> Vec<Part> {
     let mut parts = Vec::new();
     for (scope, selectors) in &narrow.events {
-        let lost = not_in(selectors, wide.wherever(scope, narrow, wide.events.iter()));
-        parts.extend(
-            lost.into_iter()
-                .map(|events| narrow.part(scope, wide, events, true)),
-        );
+        let lost_in = |scope| {
+            let others = wide.wherever(scope, narrow, wide.events.iter());
+            not_in(selectors, others)
+        };
+        // Where trails of a part of it still record everything.
+        let inner = wide.events.keys().filter(|inner| scope.includes(inner));
+        let kept = inner.filter(|inner| lost_in(inner).is_empty());
+        let except: Vec<String> = kept.map(|inner| within(inner, scope)).collect();
+        parts.extend(lost_in(scope).into_iter().map(|events| Part {
+            except: except.clone(),
+            ..narrow.part(scope, wide, events, true)
+        }));
     }
     for ((extra, scope), selectors) in &narrow.extras {
         let others = wide.extras.iter().filter(|((other, _), _)| other == extra);
@@ -171,6 +178,13 @@ fn beyond(narrow: &Recorders, wide: &Recorders) -> Vec<Part> {
 fn not_in<'s>(selectors: &Selectors, others: impl Iterator<Item = &'s Selectors>) -> Vec<String> {
     let others = others.flat_map(Selectors::to_advanced);
     differences(selectors, &Selectors::Advanced(others.collect())).lost
+}
+
+/// What a scope is more than the one around it.
+fn within(inner: &Scope, outer: &Scope) -> String {
+    let account = inner.account.as_ref().filter(|_| outer.account.is_none());
+    let region = inner.region.as_ref().filter(|_| outer.region.is_none());
+    place(account, region)
 }
 
 /// Parts without those that are said of a larger scope, too.
@@ -219,6 +233,7 @@ impl Recorders {
             organization: self.organization.clone().filter(|_| is_moved),
             account: scope.account.clone(),
             region: scope.region.clone(),
+            except: Vec::new(),
             events,
             is_counted: is_counted && !is_moved,
         }
@@ -451,6 +466,30 @@ mod tests {
         assert_eq!(lost.len(), 2);
         assert!(lost[0].ends_with("(organization o-a1b2c3d4e5)"), "{lost:?}");
         assert_eq!(compare(&old, &old).lost.len(), 0);
+    }
+
+    #[test]
+    fn where_something_is_still_recorded_is_said() {
+        let trail = |rest: &str| {
+            recorders_of(&format!(
+                "  a: {{ account: m, bucket: logs, {rest}, {READS} }}\n"
+            ))
+        };
+        let old = trail("organization: true");
+        let (account, region) = (trail("name: all"), trail("multi_region: false"));
+        assert_eq!(
+            said(&compare(&old, &account).lost)[1],
+            "management events, except in account 111122223333"
+        );
+        assert_eq!(
+            said(&compare(&account, &region).lost)[1],
+            "management events, except in us-east-1 (account 111122223333)"
+        );
+        let lost = said(&compare(&old, &region).lost);
+        assert_eq!(
+            lost[1],
+            "management events, except in account 111122223333, us-east-1"
+        );
     }
 
     #[test]

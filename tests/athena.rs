@@ -270,11 +270,19 @@ fn what_became_of_a_killed_runs_queries_is_no_reason_to_fail() {
     for happens in happened {
         let world = World::new();
         let mut arrived = world.fake.arrived.clone();
-        // Until two queries run and one of them has been looked at.
+        world.fake.state().polls = 3;
+        let started = std::cell::Cell::new(0);
+        let on = |event: Event<'_>| {
+            if matches!(event, Event::Started(_)) {
+                started.set(started.get() + 1);
+            }
+        };
+        // Until two queries are known to run and one of them has been looked at.
+        let run = |_: &usize| started.get() >= 2 && world.fake.count("GetQueryExecution") > 0;
         let killed = async {
             tokio::select! {
-                _ = world.run_here(question(&trails), never(), &|_| {}) => {}
-                _ = arrived.wait_for(|_| world.fake.count("GetQueryExecution") > 0) => {}
+                _ = world.run_here(question(&trails), never(), &on) => {}
+                _ = arrived.wait_for(run) => {}
             }
         };
         world.runtime.block_on(killed);

@@ -32,6 +32,9 @@ pub struct Part {
     pub account: Option<String>,
     /// Nothing: in every Region.
     pub region: Option<String>,
+    /// Where they are recorded all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub except: Vec<String>,
     /// In words.
     pub events: String,
     /// Whether counts in log files have it. They do not have what CloudTrail makes of events.
@@ -41,20 +44,25 @@ pub struct Part {
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.events)?;
-        let organization = self
-            .organization
-            .as_ref()
-            .map(|id| format!("organization {id}"));
-        let account = self.account.as_ref().map(|id| format!("account {id}"));
-        let places: Vec<String> = [organization, account, self.region.clone()]
-            .into_iter()
-            .flatten()
-            .collect();
-        match places.is_empty() {
-            true => Ok(()),
-            false => write!(f, " ({})", places.join(", ")),
+        if !self.except.is_empty() {
+            write!(f, ", except in {}", self.except.join(" and "))?;
+        }
+        let organization = self.organization.as_ref();
+        let place = place(self.account.as_ref(), self.region.as_ref());
+        match (organization, place.as_str()) {
+            (None, "") => Ok(()),
+            (None, place) => write!(f, " ({place})"),
+            (Some(id), "") => write!(f, " (organization {id})"),
+            (Some(id), place) => write!(f, " (organization {id}, {place})"),
         }
     }
+}
+
+/// `account 111122223333, us-east-1`; nothing where it is everywhere.
+pub fn place(account: Option<&String>, region: Option<&String>) -> String {
+    let account = account.map(|id| format!("account {id}"));
+    let places: Vec<String> = account.into_iter().chain(region.cloned()).collect();
+    places.join(", ")
 }
 
 #[derive(Clone, Debug, Serialize)]
