@@ -13,32 +13,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use orgtrail::cost::{PriceBook, Volumes};
+use orgtrail::cost::{DEFAULT_REGIONS, PriceBook, Volumes};
 use orgtrail::costing::{self, Case};
 use orgtrail::other_trails::OtherTrails;
 use orgtrail::render::cost as view;
 use orgtrail::spec::{self, Spec};
 use time::macros::date;
 
-const REGIONS: [&str; 17] = [
-    "ap-northeast-1",
-    "ap-northeast-2",
-    "ap-northeast-3",
-    "ap-south-1",
-    "ap-southeast-1",
-    "ap-southeast-2",
-    "ca-central-1",
-    "eu-central-1",
-    "eu-north-1",
-    "eu-west-1",
-    "eu-west-2",
-    "eu-west-3",
-    "sa-east-1",
-    "us-east-1",
-    "us-east-2",
-    "us-west-1",
-    "us-west-2",
-];
 const MONTHS: u32 = 84;
 
 /// What a fresh process is asked to do.
@@ -67,7 +48,7 @@ fn main() {
     println!(
         "{accounts} accounts × {} Regions × 3 trails × {MONTHS} months; volumes {:.1} MB as JSON, {:.1} MB as YAML; \
          median of {runs}\n",
-        REGIONS.len(),
+        DEFAULT_REGIONS.len(),
         size("volumes.json"),
         size("volumes.yaml")
     );
@@ -243,7 +224,7 @@ fn make(folder: &Path, accounts: u64) {
         "version: 1\nprovenance: measured\nwindow: { month: \"2026-10\" }\naccounts:\n".to_owned();
     for account in 0..accounts {
         let _ = writeln!(yaml, "  \"{:012}\":", 100_000_000_000 + account);
-        for region in REGIONS {
+        for region in DEFAULT_REGIONS {
             let _ = writeln!(yaml, "    {region}:");
             region_volumes(&mut yaml, &mut random);
         }

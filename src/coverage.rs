@@ -15,9 +15,9 @@ pub struct Recorders {
     /// The organization whose accounts "every account" means.
     organization: Option<String>,
     /// By where they record.
-    events: BTreeMap<Scope, Selectors>,
+    events: BTreeMap<Scope, Vec<AdvancedEventSelector>>,
     /// The events of which more than the event itself is recorded.
-    extras: BTreeMap<(Extra, Scope), Selectors>,
+    extras: BTreeMap<(Extra, Scope), Vec<AdvancedEventSelector>>,
 }
 
 /// What a trail may record beside what its selectors ask for.
@@ -73,33 +73,21 @@ pub fn scope(spec: &Spec, name: &str, trail: &Trail) -> Scope {
 
 /// What the trails of a spec record, and where.
 pub fn recorders(spec: &Spec) -> Recorders {
-    let mut events = BTreeMap::new();
-    let mut extras = BTreeMap::new();
+    let mut recorders = Recorders {
+        organization: spec.organization.as_ref().map(|o| o.id.clone()),
+        ..Recorders::default()
+    };
     for (name, trail) in spec.trails.iter().filter(|(_, trail)| trail.logging) {
         let scope = scope(spec, name, trail);
         let selectors = trail.selectors().to_advanced();
         for (extra, scope) in extras_of(spec, name, trail, &scope) {
+            let of = recorders.extras.entry((extra, scope)).or_default();
             let own = selectors.iter().filter(|s| selects(s, extra.category()));
-            add(&mut extras, (extra, scope), own.cloned());
+            of.extend(own.cloned());
         }
-        add(&mut events, scope, selectors);
+        recorders.events.entry(scope).or_default().extend(selectors);
     }
-    Recorders {
-        organization: spec.organization.as_ref().map(|o| o.id.clone()),
-        events,
-        extras,
-    }
-}
-
-fn add<K: Ord>(
-    all: &mut BTreeMap<K, Selectors>,
-    key: K,
-    selectors: impl IntoIterator<Item = AdvancedEventSelector>,
-) {
-    let none = || Selectors::Advanced(Vec::new());
-    if let Selectors::Advanced(own) = all.entry(key).or_insert_with(none) {
-        own.extend(selectors);
-    }
+    recorders
 }
 
 fn extras_of(spec: &Spec, name: &str, trail: &Trail, scope: &Scope) -> Vec<(Extra, Scope)> {
@@ -175,9 +163,12 @@ fn beyond(narrow: &Recorders, wide: &Recorders) -> Vec<Part> {
     outermost(parts)
 }
 
-fn not_in<'s>(selectors: &Selectors, others: impl Iterator<Item = &'s Selectors>) -> Vec<String> {
-    let others = others.flat_map(Selectors::to_advanced);
-    differences(selectors, &Selectors::Advanced(others.collect())).lost
+fn not_in<'s>(
+    selectors: &[AdvancedEventSelector],
+    others: impl Iterator<Item = &'s Vec<AdvancedEventSelector>>,
+) -> Vec<String> {
+    let others = Selectors::Advanced(others.flatten().cloned().collect());
+    differences(&Selectors::Advanced(selectors.to_vec()), &others).lost
 }
 
 /// What a scope is more than the one around it.
@@ -213,8 +204,8 @@ impl Recorders {
         &self,
         scope: &Scope,
         other: &Self,
-        recorded: impl Iterator<Item = (&'r Scope, &'r Selectors)>,
-    ) -> impl Iterator<Item = &'r Selectors> {
+        recorded: impl Iterator<Item = (&'r Scope, &'r Vec<AdvancedEventSelector>)>,
+    ) -> impl Iterator<Item = &'r Vec<AdvancedEventSelector>> {
         let is_same = self.has_accounts_of(other);
         recorded
             .filter(move |(own, _)| own.includes(scope) && (is_same || own.account.is_some()))
@@ -245,7 +236,7 @@ pub fn change(old: &Recorders, new: &Recorders) -> Change {
     let listed = |recorders: &Recorders| {
         let events = recorders.events.iter();
         events
-            .map(|(scope, selectors)| (scope.clone(), selectors.clone()))
+            .map(|(scope, selectors)| (scope.clone(), Selectors::Advanced(selectors.clone())))
             .collect::<Vec<_>>()
     };
     Change::new(&listed(old), &listed(new))

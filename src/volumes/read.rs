@@ -110,14 +110,12 @@ impl<'e> Reading<'e> {
 
     /// A whole file.
     pub fn whole(&mut self, bytes: &[u8]) {
-        self.file.compressed = bytes.len() as u64;
         let text = if bytes.starts_with(&MAGIC) {
             self.gzip.inflate(bytes, self.most)
         } else {
             Some(bytes)
         };
         let Some(text) = text else {
-            self.file.compressed = 0;
             for piece in bytes.chunks(64 * 1024) {
                 if !self.push(piece) {
                     return self.abandon();
@@ -125,6 +123,7 @@ impl<'e> Reading<'e> {
             }
             return self.finish();
         };
+        self.file.compressed = bytes.len() as u64;
         self.file.uncompressed = text.len() as u64;
         let mut sink = FileSink::new(&mut self.counter, &mut self.file);
         let scanned = self.scanner.scan(text, true, &mut sink);
