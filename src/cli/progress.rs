@@ -26,6 +26,10 @@ impl Bar {
             true => ProgressDrawTarget::hidden(),
             false => ProgressDrawTarget::stderr_with_hz(RATE),
         };
+        Self::on(target, totals)
+    }
+
+    fn on(target: ProgressDrawTarget, totals: Arc<Totals>) -> Self {
         let bar = ProgressBar::with_draw_target(None, target).with_style(style(false));
         Self { bar, totals }
     }
@@ -71,7 +75,7 @@ impl Bar {
     }
 }
 
-/// The template is a constant that the tests draw.
+/// The template is a constant that a test draws.
 fn style(with_end: bool) -> ProgressStyle {
     let template = match with_end {
         true => "{bar:20} {percent:>3} % {msg}, {eta} left",
@@ -80,4 +84,99 @@ fn style(with_end: bool) -> ProgressStyle {
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use indicatif::TermLike;
+
+    use super::*;
+
+    /// What has been drawn.
+    #[derive(Clone, Debug, Default)]
+    struct Screen(Arc<Mutex<String>>);
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            120
+        }
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)
+        }
+
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.lock().expect("one thread").push_str(text);
+            Ok(())
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            self.0.lock().expect("one thread").clear();
+            Ok(())
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn files_bytes_speed_and_the_time_left_are_shown() {
+        let (screen, totals) = (Screen::default(), Arc::<Totals>::default());
+        let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
+        let bar = Bar::on(target, Arc::clone(&totals));
+        let drawn = |progress: &Progress| {
+            bar.show(progress);
+            bar.bar.tick();
+            screen.0.lock().expect("one thread").clone()
+        };
+        let progress = Progress {
+            files: 1200,
+            compressed_bytes: 500,
+            uncompressed_bytes: 3 << 30,
+            events: 90_000,
+            problems: 2,
+        };
+        totals.begin();
+        totals.begin();
+        totals.add(1500);
+        totals.finish();
+        let searching = drawn(&progress);
+        for part in [
+            "500 B",
+            "1,200 files",
+            "3.00 GiB of JSON",
+            "events/s",
+            "2 problems",
+        ] {
+            assert!(searching.contains(part), "{searching}");
+        }
+        assert!(!searching.contains("left"), "{searching}");
+        totals.add(500);
+        totals.finish();
+        let known = drawn(&progress);
+        assert!(
+            known.contains(" 25 % 1,200 files") && known.contains(" left"),
+            "{known}"
+        );
+    }
 }
