@@ -134,7 +134,8 @@ impl Keys {
     }
 
     fn number(&mut self, written: &[u8], key: &[u8]) -> Option<u16> {
-        if written.len() > BLOCK {
+        // The value has to begin in the block.
+        if written.len() >= BLOCK {
             return None;
         }
         if let Some(number) = self.numbers.get(written) {

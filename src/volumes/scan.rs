@@ -160,7 +160,8 @@ impl Scanner {
     fn resume(&self, piece: &[u8], broken: usize, last: bool) -> Result<Option<usize>, Syntax> {
         let rest = piece.get(broken..piece.len().min(MAX_PIECE));
         let rest = rest.unwrap_or_default();
-        if matches!(rest, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) && self.offset == 0 {
+        let first = self.offset + broken as u64 == 0;
+        if first && matches!(rest, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
             return Err(Syntax::Utf16);
         }
         if self.place != Place::Outside {

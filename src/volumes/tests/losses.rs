@@ -167,12 +167,15 @@ fn what_is_counted_does_not_depend_on_the_pieces() {
     let file = gzip(b"{\"Records\":[{\"eventVersion\":\"1\"},oops");
     let torn = &file[..file.len() - 9];
     let zeros = [RECORD.as_bytes(), b"\0\0\0", RECORD.as_bytes()].concat();
+    let marked = [b" \xff\xfe\n", RECORD.as_bytes()].concat();
     for (bytes, events, problems) in [
         // The line ends behind the piece that is broken.
         (line.as_bytes(), 1, 1),
         // Broken text, then broken gzip: one problem.
         (torn, 1, 1),
         (&zeros, 2, 0),
+        // A byte order mark is the first thing in a file, or nothing.
+        (&marked, 1, 1),
     ] {
         for piece in [0, 1, 2, 7, 1000] {
             let tally = count_text(&Engine::new(&[]), bytes, piece);

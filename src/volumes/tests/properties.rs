@@ -282,6 +282,23 @@ fn check(text: &[u8], piece: usize, trails: &[Selectors]) -> Result<bool, TestCa
     Ok(true)
 }
 
+/// A key is guessed from what separates it from the values around it, which has to fit into a block.
+#[test]
+fn keys_of_every_length_are_read_like_any_other() {
+    for length in 0..140 {
+        for space in ["", " ", "\n    "] {
+            let key = format!("\"{}\"{space}:{space}", "k".repeat(length));
+            let first = format!("{{{key}\"a\",\"eventVersion\":\"1\",\"awsRegion\":\"b\"}}");
+            let second = format!("{{\"eventVersion\":\"1\",{key}\"a\",\"awsRegion\":\"b\"}}");
+            let parts = [first.as_str(), &second].repeat(3);
+            let text = format!("{{\"Records\":[{}]}}", parts.join(","));
+            for piece in [0, 1, 100] {
+                assert!(check(text.as_bytes(), piece, &[]).unwrap(), "{text}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
