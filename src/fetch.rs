@@ -25,8 +25,8 @@ use crate::volumes::{
     Found, Kind, Layout, Problem, Reason, Sample, Selection, Totals, is_log_name,
 };
 
-/// Memory for bodies.
-const MEMORY: usize = 24 * 1024 * 1024;
+/// Memory for bodies: room for the batches that are not complete, for one more body, and for many on their way.
+const MEMORY: usize = 8 * 1024 * 1024;
 /// Permits are for so many bytes each.
 const PERMIT: usize = 1024;
 /// Larger objects are streamed.
@@ -355,7 +355,7 @@ impl Bucket {
         let permits = u32::try_from(permits).unwrap_or(u32::MAX);
         // The semaphore is never closed.
         let hold: Option<OwnedSemaphorePermit> = memory.acquire_many_owned(permits).await.ok();
-        match self.whole(&object.key).await {
+        match self.whole(&object).await {
             Ok(bytes) => Found::Bytes {
                 name: self.address(&object.key),
                 bytes,
@@ -371,12 +371,17 @@ impl Bucket {
         Ok(answer.body)
     }
 
-    async fn whole(&self, key: &str) -> Result<Vec<u8>, AwsError> {
+    async fn whole(&self, object: &Object) -> Result<Vec<u8>, AwsError> {
         let mut tries = 1;
         loop {
-            let broken = match self.get(key).await?.collect().await {
-                Ok(bytes) => return Ok(bytes.to_vec()),
-                Err(error) => error.to_string(),
+            let mut body = self.get(&object.key).await?;
+            let mut bytes = Vec::with_capacity(object.size as usize);
+            let broken = loop {
+                match body.next().await {
+                    Some(Ok(piece)) => bytes.extend_from_slice(&piece),
+                    Some(Err(error)) => break error.to_string(),
+                    None => return Ok(bytes),
+                }
             };
             if tries == TRIES {
                 return Err(self.broken_off(&broken));

@@ -655,6 +655,69 @@ fn a_bucket_gives_the_same_as_the_folder() {
     );
 }
 
+/// Many times the memory that there may be for it, some of it in objects that are streamed.
+#[test]
+fn memory_does_not_grow_with_the_bucket() {
+    const OBJECTS: u64 = 100;
+    let moto = Moto::shared();
+    let script = format!(
+        r#"
+import gzip, json, os
+s3 = client("s3", "us-east-1")
+s3.create_bucket(Bucket="large-logs")
+def log(records):
+    record = lambda: dict(eventVersion="1.11", eventTime="2026-07-14T10:00:00Z", eventSource="s3.amazonaws.com",
+        eventName="ListBuckets", requestParameters=dict(random=os.urandom(80000).hex()))
+    return gzip.compress(json.dumps(dict(Records=[record() for _ in range(records)])).encode(), 1)
+whole, streamed = log(17), log(30)
+for number in range({OBJECTS}):
+    s3.put_object(Bucket="large-logs", Key=f"AWSLogs/111122223333/CloudTrail/us-east-1/2026/07/14/{{number}}.json.gz",
+        Body=streamed if number % 10 == 0 else whole)
+[len(whole), len(streamed)]
+"#
+    );
+    let sizes = boto3_eval(moto.endpoint(), MANAGEMENT, &script);
+    let (whole, streamed) = (sizes[0].as_u64().unwrap(), sizes[1].as_u64().unwrap());
+    assert!(whole < 2 << 20 && streamed > 2 << 20, "{sizes}");
+
+    let folder = "s3://large-logs/AWSLogs/111122223333/CloudTrail/us-east-1/2026/07/14/";
+    let (one, few) = memory_for(&format!("{folder}0.json.gz"), moto.endpoint());
+    let (all, many) = memory_for(folder, moto.endpoint());
+    assert_eq!((few, many), (30, OBJECTS * 17 + OBJECTS / 10 * 13));
+    assert!(
+        all < one + 24 * 1024,
+        "{one} kB for an object, {all} kB for {OBJECTS}"
+    );
+}
+
+/// The most memory that counting this had resident, in kB, and how many events there were.
+fn memory_for(source: &str, endpoint: &str) -> (u64, u64) {
+    let work = Workspace::new();
+    let mut child = work.orgtrail(["volumes", source]).aws(endpoint).start();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        peak = peak_of(child.id()).unwrap_or(peak);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let (code, stderr) = wait_with_open_input(child);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(peak > 0, "no figure in /proc");
+    let volumes = yaml(&work.read("volumes.yaml"));
+    (
+        peak,
+        events(&volumes, "111122223333", "us-east-1", "Management"),
+    )
+}
+
+/// The most memory that a process had resident, in kB; nothing when it has ended.
+fn peak_of(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
 #[test]
 fn trails_under_several_prefixes_of_a_bucket_are_all_read() {
     let moto = Moto::shared();
