@@ -5,17 +5,7 @@ use std::array;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 
-use super::record::{Field, Record};
-
-const FIELDS: [Field; 7] = [
-    Field::EventCategory,
-    Field::ManagementEvent,
-    Field::ReadOnly,
-    Field::EventSource,
-    Field::EventName,
-    Field::EventType,
-    Field::ErrorCode,
-];
+use super::record::{CLASS_FIELDS, Record, Value};
 
 /// Stands for a list of values. Two lists that differ are taken for the same one with a chance of about one in 2^64,
 /// whoever wrote them, since the keys are random.
@@ -48,75 +38,65 @@ impl Fingerprints {
     /// Of the members that make the class, and the types of the resources.
     #[inline]
     pub fn of_class(&self, record: &Record<'_>) -> Fingerprint {
-        let fields = FIELDS.into_iter().map(|field| record.get(field));
-        let types = record.resources().map(|(kind, _)| kind);
-        self.of(fields.chain(types))
+        let mut sum = 0u128;
+        for (keys, value) in self.keys.iter().zip(record.class_values()) {
+            sum = sum.wrapping_add(value_product(keys, value));
+        }
+        for (index, value) in record.types().enumerate() {
+            sum = sum.wrapping_add(value_product(&self.at(CLASS_FIELDS + index), value));
+        }
+        Fingerprint(sum)
     }
 
-    #[inline]
     pub fn of<'v>(&self, values: impl Iterator<Item = &'v [u8]>) -> Fingerprint {
-        let sum = values.enumerate().fold(0, |sum: u128, (index, value)| {
-            let turns = (index / PLACES) as u32;
-            let keys = self.keys[index % PLACES].map(|key| key.rotate_left(turns));
-            let (head, tail) = ends(value, keys);
-            let length = value.len() as u64;
-            let head = product([keys[0].wrapping_add(length), keys[1]], head);
-            sum.wrapping_add(head)
-                .wrapping_add(product([keys[2], keys[3]], tail))
+        let sum = values.enumerate().fold(0u128, |sum, (index, value)| {
+            sum.wrapping_add(value_product(&self.at(index), Value::alone(value)))
         });
         Fingerprint(sum)
     }
-}
 
-#[inline(always)]
-fn product([left, right]: [u64; 2], bytes: u128) -> u128 {
-    let (low, high) = (bytes as u64, (bytes >> 64) as u64);
-    u128::from(low.wrapping_add(left)) * u128::from(high.wrapping_add(right))
-}
-
-/// Beginning and end of a value, which overlap or are missing where it is short; of a long one, the end stands for
-/// what lies between as well.
-#[inline(always)]
-fn ends(value: &[u8], keys: [u64; 4]) -> (u128, u128) {
-    let both = |first: u64, last: u64| u128::from(last) << 64 | u128::from(first);
-    let half = |bytes: &[u8; 4]| u64::from(u32::from_le_bytes(*bytes));
-    if let (Some(first), Some(last)) = (value.first_chunk::<16>(), value.last_chunk::<16>()) {
-        let (head, tail) = (u128::from_le_bytes(*first), u128::from_le_bytes(*last));
-        (
-            head,
-            if value.len() > 32 {
-                between(value, tail, keys)
-            } else {
-                tail
-            },
-        )
-    } else if let (Some(first), Some(last)) = (value.first_chunk(), value.last_chunk()) {
-        (
-            both(u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
-            0,
-        )
-    } else if let (Some(first), Some(last)) = (value.first_chunk(), value.last_chunk()) {
-        (both(half(first), half(last)), 0)
-    } else {
-        (
-            value
-                .iter()
-                .fold(0, |bits, byte| bits << 8 | u128::from(*byte)),
-            0,
-        )
+    #[inline(always)]
+    fn at(&self, index: usize) -> [u64; 4] {
+        let turns = (index / PLACES) as u32;
+        self.keys[index % PLACES].map(|key| key.rotate_left(turns))
     }
 }
 
+#[inline(always)]
+fn product(keys: &[u64; 4], words: [u64; 4]) -> u128 {
+    let [a, b, c, d] = array::from_fn(|index| keys[index].wrapping_add(words[index]));
+    (u128::from(a) * u128::from(b)).wrapping_add(u128::from(c) * u128::from(d))
+}
+
+#[inline(always)]
+fn value_product(keys: &[u64; 4], value: Value<'_>) -> u128 {
+    let words = match value.padded() {
+        Some(words) => words,
+        None => long_words(value.written(), keys),
+    };
+    product(keys, words)
+}
+
+/// Of long values, the beginning, and a polynomial of the random keys over the rest.
 #[cold]
-/// A polynomial of the random keys over all that lies behind the beginning.
-fn between(value: &[u8], tail: u128, [a, b, c, d]: [u64; 4]) -> u128 {
-    let (chunks, _) = value.get(16..).unwrap_or_default().as_chunks();
-    chunks.iter().fold(tail, |mixed, chunk| {
-        let mixed = mixed ^ u128::from_le_bytes(*chunk);
-        let (low, high) = (mixed as u64, (mixed >> 64) as u64);
-        product([a, c], mixed)
-            ^ product([b, d], u128::from(low) << 64 | u128::from(high)).rotate_left(64)
-    })
+#[inline(never)]
+fn long_words(value: &[u8], &[a, b, c, d]: &[u64; 4]) -> [u64; 4] {
+    let both = |chunk: &[u8; 16]| u128::from_le_bytes(*chunk);
+    let last = value.last_chunk().map_or(0, both);
+    let (chunks, _) = value.as_chunks();
+    let mixed = chunks.iter().map(both).chain([last]);
+    let mixed = mixed.fold(value.len() as u128, |mixed, chunk| {
+        let (low, high) = halves(mixed ^ chunk);
+        let one = u128::from(low.wrapping_add(a)) * u128::from(high.wrapping_add(c));
+        let other = u128::from(high.wrapping_add(b)) * u128::from(low.wrapping_add(d));
+        one ^ other.rotate_left(64)
+    });
+    let (low, high) = halves(mixed);
+    [low, high, 0, 0]
+}
+
+fn halves(both: u128) -> (u64, u64) {
+    (both as u64, (both >> 64) as u64)
 }
 
 /// The hash of what is a hash already.

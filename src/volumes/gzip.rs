@@ -13,6 +13,8 @@ const HEADER: usize = 10;
 const TRAILER: usize = 8;
 /// deflate does not compress better than this.
 const MAX_RATIO: usize = 1032;
+/// Ends of members that are tried in vain; three bytes in 16 million look like the beginning of another one.
+const TRIES: usize = 4;
 const WINDOW: usize = 64 * 1024;
 /// What is uncompressed at once: where the data is damaged, no more than this is lost of what comes before.
 const STEP: usize = 1024;
@@ -37,29 +39,49 @@ impl Default for Whole {
 }
 
 impl Whole {
-    /// The text of a file, if all is well with it and it is one member of at most `most` bytes. Everything else is
-    /// for [`Pieces`], which can also say what is wrong.
+    /// The text of a file, if all is well with it and it is not longer than `most` bytes. Everything else is for
+    /// [`Pieces`], which can also say what is wrong.
     pub fn inflate(&mut self, file: &[u8], most: usize) -> Option<&[u8]> {
-        let length = file
-            .last_chunk::<4>()
-            .map(|bytes| u32::from_le_bytes(*bytes))?;
-        let length = usize::try_from(length).ok()?;
+        let (mut rest, mut length) = (file, 0);
+        let mut tries = TRIES;
+        while !rest.is_empty() {
+            let end = self.member(rest, &mut length, most, &mut tries)?;
+            rest = rest.get(end..)?;
+        }
+        self.text.get(..length)
+    }
+
+    /// Uncompresses the first member behind the text there is, and says where it ends. The decoder does not: it is
+    /// asked with every end that there may be.
+    fn member(
+        &mut self,
+        file: &[u8],
+        length: &mut usize,
+        most: usize,
+        tries: &mut usize,
+    ) -> Option<usize> {
         if !is_header(file.get(..MAX_HEADER).unwrap_or(file)) {
             return None;
         }
-        // The decoder stops behind the first member and does not say where that was.
-        let another = self.magic.find(file.get(HEADER..)?).is_some();
-        if another || length > most || length / MAX_RATIO > file.len() {
-            return None;
+        let others = self.magic.find_iter(file.get(HEADER..)?);
+        for end in others.map(|at| HEADER + at).chain([file.len()]) {
+            let member = file.get(..end)?;
+            let size = u32::from_le_bytes(*member.last_chunk()?);
+            let size = usize::try_from(size).ok()?;
+            let text = *length..length.checked_add(size)?;
+            if text.end <= most && size / MAX_RATIO <= end {
+                if self.text.len() < text.end {
+                    self.text.resize(text.end, 0);
+                }
+                let room = self.text.get_mut(text.clone())?;
+                if self.inflate.gzip_decompress(member, room) == Ok(size) {
+                    *length = text.end;
+                    return Some(end);
+                }
+            }
+            *tries = tries.checked_sub(1)?;
         }
-        if self.text.len() < length {
-            self.text.resize(length, 0);
-        }
-        let text = self.text.get_mut(..length)?;
-        match self.inflate.gzip_decompress(file, text) {
-            Ok(written) if written == length => Some(text),
-            _ => None,
-        }
+        None
     }
 }
 

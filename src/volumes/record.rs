@@ -1,8 +1,7 @@
 //! The members of a record that selectors and counters look at, as places in its text.
 
+use std::array;
 use std::borrow::Cow;
-
-use serde_json::Value;
 
 use crate::selectors::{Event, Resource};
 
@@ -52,6 +51,9 @@ pub enum Field {
 const FIELDS: usize = Field::Other as usize;
 /// Those whose place in a record is kept.
 const KEPT: usize = Field::Records as usize;
+
+/// The first ones, by which records are told apart.
+pub const CLASS_FIELDS: usize = Field::VpcEndpointId as usize;
 
 /// Names of [`Field`]s in their order.
 const NAMES: [&[u8]; FIELDS] = [
@@ -158,6 +160,80 @@ impl Span {
     }
 }
 
+/// A value in a text.
+#[derive(Clone, Copy)]
+pub struct Value<'a> {
+    bytes: &'a [u8],
+    span: Span,
+}
+
+impl<'a> Value<'a> {
+    /// One that is all of its text.
+    pub fn alone(bytes: &'a [u8]) -> Self {
+        let span = Span::new(0, bytes.len());
+        Self { bytes, span }
+    }
+
+    pub fn written(self) -> &'a [u8] {
+        self.span.of(self.bytes)
+    }
+
+    /// Up to 31 bytes as four numbers: zeros behind them, and in the last byte how many they are. No step depends on
+    /// the length, which the processor would often guess wrong.
+    #[inline(always)]
+    pub fn padded(self) -> Option<[u64; 4]> {
+        const SIZE: usize = 32;
+        /// As many ones as the value has bytes, then zeros.
+        const ONES: [u8; 2 * SIZE] = {
+            let mut ones = [0; 2 * SIZE];
+            let mut at = 0;
+            while at < SIZE {
+                ones[at] = 0xff;
+                at += 1;
+            }
+            ones
+        };
+        let (start, length) = (
+            self.span.start as usize,
+            self.span.end.wrapping_sub(self.span.start) as usize,
+        );
+        if length >= SIZE {
+            return None;
+        }
+        let mask: &[u8; SIZE] = ONES.get(SIZE - length..)?.first_chunk()?;
+        let mut words = match self
+            .bytes
+            .get(start..start + SIZE)
+            .and_then(<[u8]>::first_chunk)
+        {
+            Some(block) => masked(block, mask),
+            None => masked(&short_block(self.written()), mask),
+        };
+        words[3] |= (length as u64) << 56;
+        Some(words)
+    }
+}
+
+#[inline(always)]
+fn masked(block: &[u8; 32], mask: &[u8; 32]) -> [u64; 4] {
+    let (block, _) = block.as_chunks::<8>();
+    let (mask, _) = mask.as_chunks::<8>();
+    let word = |bytes: &[[u8; 8]], index: usize| {
+        bytes.get(index).map_or(0, |word| u64::from_le_bytes(*word))
+    };
+    array::from_fn(|index| word(block, index) & word(mask, index))
+}
+
+/// Where the text ends before the block does.
+#[cold]
+fn short_block(value: &[u8]) -> [u8; 32] {
+    let mut block = [0; 32];
+    for (own, byte) in block.iter_mut().zip(value) {
+        *own = *byte;
+    }
+    block
+}
+
 /// An element of `resources`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ResourceSpans {
@@ -219,6 +295,24 @@ impl<'a> Record<'a> {
     pub fn get(&self, field: Field) -> &'a [u8] {
         let span = self.spans.fields.get(field as usize).copied();
         span.unwrap_or_default().of(self.bytes)
+    }
+
+    /// The values of the first [`CLASS_FIELDS`] fields.
+    #[inline(always)]
+    pub fn class_values(&self) -> impl Iterator<Item = Value<'a>> {
+        let bytes = self.bytes;
+        let spans = self.spans.fields[..CLASS_FIELDS].iter();
+        spans.map(move |span| Value { bytes, span: *span })
+    }
+
+    /// The type of each element of `resources`.
+    #[inline(always)]
+    pub fn types(&self) -> impl Iterator<Item = Value<'a>> {
+        let bytes = self.bytes;
+        self.spans.resources.iter().map(move |resource| Value {
+            bytes,
+            span: resource.kind,
+        })
     }
 
     /// `userIdentity.arn`.
@@ -314,7 +408,7 @@ fn scalar(written: &[u8]) -> Option<Cow<'_, str>> {
         b"true" => Some(Cow::Borrowed("true")),
         b"false" => Some(Cow::Borrowed("false")),
         _ => match serde_json::from_slice(written) {
-            Ok(Value::Number(number)) => Some(Cow::Owned(number.to_string())),
+            Ok(serde_json::Value::Number(number)) => Some(Cow::Owned(number.to_string())),
             _ => None,
         },
     }
