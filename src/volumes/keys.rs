@@ -2,7 +2,8 @@
 //!
 //! Records of one kind have the same members in the same order, so the key that followed last time mostly follows
 //! again. A guess is one comparison of 64 bytes, from the comma before the key to what separates it from its value;
-//! finding these ends and looking the key up take several times as long.
+//! finding these ends and looking the key up take several times as long. Several keys are tried in an order that hardly
+//! changes, so that the processor learns which of them it will be.
 
 use std::collections::HashMap;
 
@@ -14,7 +15,9 @@ use super::record::Field;
 /// Keys that are remembered; random keys must not fill the memory.
 const MAX_KEYS: usize = 512;
 /// Keys that are tried as the next one.
-const FOLLOWERS: usize = 4;
+const FOLLOWERS: usize = 8;
+/// How much more often than the key before it one must have followed to be tried first.
+const LEAD: u16 = 64;
 
 /// A key that has been seen, or the beginning of an object.
 #[derive(Clone, Copy)]
@@ -29,7 +32,9 @@ const OTHER: Number = Number(3);
 
 /// The keys that have been seen.
 pub struct Keys {
-    known: Vec<Key>,
+    /// Numbers are places in it; its length is a constant so that no place has to be looked for.
+    all: Box<[Key; MAX_KEYS]>,
+    known: usize,
     numbers: HashMap<Box<[u8]>, u16, foldhash::fast::FixedState>,
 }
 
@@ -43,8 +48,9 @@ pub struct Key {
     pub field: Field,
     /// Where a value begins that is nothing but a string; none fits into the last byte of a block.
     pub string: usize,
-    /// What followed last, and before that.
+    /// What has followed, and how often.
     next: [u16; FOLLOWERS],
+    hits: [u16; FOLLOWERS],
 }
 
 impl Key {
@@ -64,6 +70,7 @@ impl Key {
                 _ => written.len(),
             },
             next: [0; FOLLOWERS],
+            hits: [0; FOLLOWERS],
         }
     }
 }
@@ -72,7 +79,8 @@ impl Default for Keys {
     fn default() -> Self {
         // Those that are no keys look like the end of an object, where no key is guessed.
         Self {
-            known: vec![Key::new(b"}", Field::Other); 4],
+            all: Box::new([Key::new(b"}", Field::Other); MAX_KEYS]),
+            known: usize::from(OTHER.0) + 1,
             numbers: HashMap::default(),
         }
     }
@@ -80,9 +88,18 @@ impl Default for Keys {
 
 impl Keys {
     #[inline(always)]
+    fn key(&self, number: u16) -> &Key {
+        &self.all[usize::from(number) % MAX_KEYS]
+    }
+
+    #[inline(always)]
+    fn key_mut(&mut self, number: u16) -> &mut Key {
+        &mut self.all[usize::from(number) % MAX_KEYS]
+    }
+
+    #[inline(always)]
     pub fn field(&self, number: Number) -> Field {
-        let key = self.known.get(usize::from(number.0));
-        key.map_or(Field::Other, |key| key.field)
+        self.key(number.0).field
     }
 
     /// The key at the start of a block, with all that separates it from the values before and behind it, if it is one that
@@ -94,15 +111,13 @@ impl Keys {
         last: Number,
         block: u8x64<S>,
     ) -> Option<(Number, &Key)> {
-        let next = self.known.get(usize::from(last.0))?.next;
+        let next = self.key(last.0).next;
         for (index, number) in next.into_iter().enumerate() {
-            let key = self.known.get(usize::from(number))?;
+            let key = self.key(number);
             let same = block.simd_eq(u8x64::from_slice(simd, &key.text));
             if !same.to_bitmask() & key.mask == 0 {
-                if index > 0 {
-                    self.prefer(last, index);
-                }
-                return Some((Number(number), self.known.get(usize::from(number))?));
+                self.prefer(last, index);
+                return Some((Number(number), self.key(number)));
             }
         }
         None
@@ -111,8 +126,11 @@ impl Keys {
     /// The most frequent ones come to the front.
     #[inline(always)]
     fn prefer(&mut self, last: Number, index: usize) {
-        if let Some(before) = self.known.get_mut(usize::from(last.0)) {
+        let before = self.key_mut(last.0);
+        before.hits[index] = before.hits[index].saturating_add(1);
+        if index > 0 && before.hits[index] > before.hits[index - 1].saturating_add(LEAD) {
             before.next.swap(index, index - 1);
+            before.hits.swap(index, index - 1);
         }
     }
 
@@ -121,15 +139,15 @@ impl Keys {
     #[inline(never)]
     pub fn learn(&mut self, last: Number, written: &[u8], key: &[u8]) -> Number {
         let Some(number) = self.number(written, key) else {
-            if let Some(other) = self.known.get_mut(usize::from(OTHER.0)) {
-                other.field = Field::of(key);
-            }
+            self.key_mut(OTHER.0).field = Field::of(key);
             return OTHER;
         };
-        if let Some(before) = self.known.get_mut(usize::from(last.0)) {
-            before.next.rotate_right(1);
-            before.next[0] = number;
-        }
+        let before = self.key_mut(last.0);
+        // In the first free place, or that of the least frequent one.
+        let free = before.next.iter().position(|next| *next == 0);
+        let slot = free.unwrap_or(FOLLOWERS - 1);
+        before.next[slot] = number;
+        before.hits[slot] = 0;
         Number(number)
     }
 
@@ -141,11 +159,9 @@ impl Keys {
         if let Some(number) = self.numbers.get(written) {
             return Some(*number);
         }
-        let number = u16::try_from(self.known.len()).ok()?;
-        if self.known.len() >= MAX_KEYS {
-            return None;
-        }
-        self.known.push(Key::new(written, Field::of(key)));
+        let number = u16::try_from(self.known).ok()?;
+        *self.all.get_mut(self.known)? = Key::new(written, Field::of(key));
+        self.known += 1;
         self.numbers.insert(written.into(), number);
         Some(number)
     }
