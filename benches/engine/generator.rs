@@ -1,10 +1,12 @@
 //! Logs of an organization as CloudTrail lays them out, the same ones for the same seed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use libdeflater::{CompressionLvl, Compressor};
+use serde_json::Value;
 
 /// What the generator knows without reading anything: events, bytes, and what each selector records.
 #[derive(Default)]
@@ -180,31 +182,45 @@ fn write_file(folder: &Path, name: &str, text: &str, compress: &mut Compressor) 
     fs::write(folder.join(name), &file[..length]).expect("a file");
 }
 
-/// Records as CloudTrail delivers them: without spaces, some in each file, and the same files day after day.
-pub fn deliver(folder: &Path, records: &[String], days: u64) {
+/// Records as CloudTrail delivers them: without spaces, those of one account and Region together, some in each file, and
+/// the same files again every five minutes.
+pub fn deliver(folder: &Path, records: &[String], deliveries: u64) {
     let mut compress = Compressor::new(CompressionLvl::new(6).expect("a level"));
-    let mut files = vec![String::new()];
+    let mut places: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for record in records {
-        if files.last().is_some_and(|file| file.len() > DELIVERED) {
-            files.push(String::new());
-        }
-        let file = files.last_mut().expect("one at least");
-        *file += if file.is_empty() { "" } else { "," };
-        *file += record;
-    }
-    for day in 0..days {
-        let path = format!(
-            "AWSLogs/111122223333/CloudTrail/us-east-1/{}/{:02}/{:02}",
-            2020 + day / 336,
-            1 + day / 28 % 12,
-            1 + day % 28
-        );
-        for (number, file) in files.iter().enumerate() {
-            let name = format!("111122223333_CloudTrail_us-east-1_{day:04}_{number:04}.json.gz");
-            let text = format!("{{\"Records\":[{file}]}}");
-            write_file(&folder.join(&path), &name, &text, &mut compress);
+        let files = places.entry(place_of(record)).or_default();
+        match files.last_mut() {
+            Some(file) if file.len() <= DELIVERED => *file += &format!(",{record}"),
+            _ => files.push(record.clone()),
         }
     }
+    for ((account, region), files) in &places {
+        let path = format!("AWSLogs/{account}/CloudTrail/{region}/2026/07/14");
+        for delivery in 0..deliveries {
+            let (hour, minute) = (delivery / 12, delivery % 12 * 5);
+            for (number, file) in files.iter().enumerate() {
+                let time = format!("20260714T{hour:02}{minute:02}Z");
+                let name = format!("{account}_CloudTrail_{region}_{time}_{number:016}.json.gz");
+                let text = format!("{{\"Records\":[{file}]}}");
+                write_file(&folder.join(&path), &name, &text, &mut compress);
+            }
+        }
+    }
+}
+
+/// Account and Region of a record; old ones name the account that called.
+fn place_of(record: &str) -> (String, String) {
+    let record: Value = serde_json::from_str(record).expect("JSON");
+    let account = [
+        &record["recipientAccountId"],
+        &record["userIdentity"]["accountId"],
+    ];
+    let account = account.into_iter().find_map(Value::as_str);
+    let region = record["awsRegion"].as_str();
+    (
+        account.unwrap_or("111122223333").to_owned(),
+        region.unwrap_or("us-east-1").to_owned(),
+    )
 }
 
 impl Cell {

@@ -3,7 +3,7 @@
 //! `cargo bench --bench engine -- [--gb 0.1] [--seed 7] [--threads 1] [--runs 3] [--dir LOGS]`
 //!
 //! Without `--dir` it makes the logs of an organization in a temporary folder, the same ones for the same seed; then
-//! it delivers the published records of tests/data/logs day after day. The full job is six selectors on one trail, and all counts.
+//! it delivers the published records of tests/data/logs again and again. The full job is six selectors on one trail, and all counts.
 //! Linux only, for CPU time and memory.
 
 mod generator;
@@ -19,8 +19,8 @@ use generator::{Truth, deliver, gzip, make_logs};
 use orgtrail::volumes::Tally;
 use stages::{Peer, count_logs, each_text, parse, records, scan};
 
-/// Days on which the published records are delivered again, so that there is something to measure.
-const DAYS: u64 = 72;
+/// How often the published records are delivered, so that there is something to measure.
+const DELIVERIES: u64 = 72;
 const HUGE: u64 = 2 << 30;
 
 /// A name, and what is timed.
@@ -46,7 +46,7 @@ fn main() {
     if is_made {
         let real = made.path().join("real");
         let published = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/logs/records");
-        deliver(&real, &records(&published), DAYS);
+        deliver(&real, &records(&published), DELIVERIES);
         measure("published records", &real, true);
         memory_of_one_file(&made.path().join("huge"));
     }

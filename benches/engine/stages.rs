@@ -15,8 +15,9 @@ const JOB: &str = include_str!("../../tests/data/logs/job_spec.json");
 
 pub fn log_files(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() && !path.ends_with("CloudTrail-Digest") {
+        let entry = entry.expect("an entry");
+        let (path, kind) = (entry.path(), entry.file_type().expect("a kind of entry"));
+        if kind.is_dir() && !path.ends_with("CloudTrail-Digest") {
             log_files(&path, files);
         } else if path.extension().is_some_and(|extension| extension == "gz") {
             files.push(path);
