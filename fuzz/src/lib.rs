@@ -63,7 +63,7 @@ fn engine(trails: &[Selectors]) -> Engine {
 /// Counts a file that comes as a whole, or in pieces of so many bytes.
 fn count(engine: &Engine, file: &[u8], piece: usize) -> Tally {
     let mut reading = Reading::new(Counter::new(engine, None), 1 << 20);
-    reading.begin("file".to_owned(), None);
+    reading.begin("file", None);
     if piece == 0 {
         reading.whole(file);
     } else if file.chunks(piece).all(|piece| reading.push(piece)) {

@@ -94,7 +94,7 @@ impl<'e> Reading<'e> {
         problems.add(problem);
     }
 
-    pub fn begin(&mut self, name: String, place: Option<&Place>) {
+    pub fn begin(&mut self, name: &str, place: Option<&Place>) {
         self.counter.begin(place);
         self.scanner.begin();
         self.input = Input::Unknown;
@@ -102,8 +102,11 @@ impl<'e> Reading<'e> {
         self.feed.text.clear();
         self.feed.wanted = 0;
         self.feed.stopped = false;
+        let mut kept = std::mem::take(&mut self.file.name);
+        kept.clear();
+        kept.push_str(name);
         self.file = Open {
-            name,
+            name: kept,
             ..Open::default()
         };
     }
@@ -213,7 +216,7 @@ impl<'e> Reading<'e> {
 
     /// Closes the file as far as it has been read.
     pub fn abandon(&mut self) {
-        let file = std::mem::take(&mut self.file);
+        let file = &self.file;
         let files = if file.digest {
             Files::digest(file.compressed)
         } else if file.records > 0 || file.problems == 0 {

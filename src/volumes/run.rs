@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +21,7 @@ use super::engine::Engine;
 use super::loss::Change;
 use super::read::Reading;
 use super::sample::{Group, Sample};
-use super::source::{Found, Kind, Layout, Selection, Source, Walk, unreadable};
+use super::source::{Found, Kind, Layout, Layouts, Selection, Source, Walk, unreadable};
 use super::tally::{Files, Reason, Tally};
 
 /// Batches that may be under way for each thread.
@@ -344,6 +345,23 @@ impl Progress {
     }
 }
 
+/// As many bytes of a file as it had when it was opened, or fewer if it has been truncated since.
+fn read<'b>(file: &mut File, buffer: &'b mut Vec<u8>, size: usize) -> io::Result<&'b [u8]> {
+    if buffer.len() < size {
+        buffer.resize(size, 0);
+    }
+    let mut done = 0;
+    while let Some(rest @ [_, ..]) = buffer.get_mut(done..size) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(length) => done += length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(buffer.get(..done).unwrap_or_default())
+}
+
 /// Reads files on one thread.
 struct Worker<'e> {
     reading: Reading<'e>,
@@ -352,6 +370,7 @@ struct Worker<'e> {
     /// The largest file that is read as a whole.
     whole: usize,
     file: Vec<u8>,
+    layouts: Layouts,
 }
 
 impl<'e> Worker<'e> {
@@ -364,6 +383,7 @@ impl<'e> Worker<'e> {
             cancel: options.cancel,
             whole,
             file: Vec::new(),
+            layouts: Layouts::default(),
         }
     }
 
@@ -376,13 +396,19 @@ impl<'e> Worker<'e> {
                 Found::File(path) => self.path(&path),
                 Found::Bytes { name, bytes, hold } => {
                     let layout = self.dated(&name);
-                    self.reading.begin(name, layout.place.as_ref());
+                    self.reading.begin(&name, layout.place.as_ref());
                     self.reading.whole(&bytes);
                     drop(hold);
                 }
                 Found::Stream { name, mut reader } => self.stream(&name, &mut reader),
-                Found::Digest { name, size } => self.digest(&Layout::of(Path::new(&name)), size),
-                Found::Left { name, size } => self.left(&Layout::of(Path::new(&name)), size),
+                Found::Digest { name, size } => {
+                    let layout = self.layouts.of(Path::new(&name));
+                    self.digest(&layout, size);
+                }
+                Found::Left { name, size } => {
+                    let layout = self.layouts.of(Path::new(&name));
+                    self.left(&layout, size);
+                }
                 Found::Skipped => self.reading.tally().skipped += 1,
                 Found::Problem(problem) => self.reading.problem(problem),
             }
@@ -399,8 +425,8 @@ impl<'e> Worker<'e> {
     }
 
     /// What the path of a log file says; its day is noted.
-    fn dated(&mut self, name: &str) -> Layout {
-        let layout = Layout::of(Path::new(name));
+    fn dated(&mut self, name: &str) -> Rc<Layout> {
+        let layout = self.layouts.of(Path::new(name));
         self.reading.tally().days.add(layout.day);
         layout
     }
@@ -426,14 +452,15 @@ impl<'e> Worker<'e> {
     }
 
     fn try_path(&mut self, path: &Path) -> io::Result<()> {
-        let layout = Layout::of(path);
+        let layout = self.layouts.of(path);
         let mut file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
+        let name = path.to_string_lossy();
         if !metadata.is_file() {
-            self.stream(&path.display().to_string(), &mut file);
+            self.stream(&name, &mut file);
             return Ok(());
         }
         let size = metadata.len();
@@ -441,36 +468,29 @@ impl<'e> Worker<'e> {
             self.digest(&layout, size);
             return Ok(());
         }
-        let name = path.display().to_string();
         if self.sample.is_some_and(|sample| !sample.takes(&name)) {
             self.left(&layout, size);
             return Ok(());
         }
         self.reading.tally().days.add(layout.day);
-        if size > self.whole as u64 {
-            self.reading.begin(name, layout.place.as_ref());
-            self.pieces(&mut file);
-            return Ok(());
+        match usize::try_from(size) {
+            // What has no size may hold something all the same.
+            Ok(size) if (1..=self.whole).contains(&size) => {
+                let file = read(&mut file, &mut self.file, size)?;
+                self.reading.begin(&name, layout.place.as_ref());
+                self.reading.whole(file);
+            }
+            _ => {
+                self.reading.begin(&name, layout.place.as_ref());
+                self.pieces(&mut file);
+            }
         }
-        self.file.clear();
-        self.file.reserve(size as usize + 1);
-        file.by_ref()
-            .take(self.whole as u64 + 1)
-            .read_to_end(&mut self.file)?;
-        self.reading.begin(name, layout.place.as_ref());
-        if self.file.len() > self.whole {
-            // It has grown since.
-            let beginning = std::mem::take(&mut self.file);
-            self.pieces(&mut beginning.as_slice().chain(file));
-            return Ok(());
-        }
-        self.reading.whole(&self.file);
         Ok(())
     }
 
     fn stream(&mut self, name: &str, reader: &mut dyn Read) {
         let layout = self.dated(name);
-        self.reading.begin(name.to_owned(), layout.place.as_ref());
+        self.reading.begin(name, layout.place.as_ref());
         self.pieces(reader);
     }
 

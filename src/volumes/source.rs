@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use time::{Date, Month};
 
@@ -110,9 +111,12 @@ pub struct Layout {
 impl Layout {
     pub fn of(path: &Path) -> Self {
         let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
+        Self::by_folders(&parts).unwrap_or_else(|| Self::without_folders(&parts))
+    }
+
+    fn without_folders(parts: &[&str]) -> Self {
         let name = parts.last().copied().unwrap_or_default();
-        let folders = Self::by_folders(&parts);
-        folders.or_else(|| Self::by_name(name)).unwrap_or(Self {
+        Self::by_name(name).unwrap_or(Self {
             kind: Kind::Logs,
             place: None,
             day: None,
@@ -161,6 +165,34 @@ impl Layout {
             place: Some(place),
             day,
         })
+    }
+}
+
+/// The layouts of files that come folder by folder: what one folder says is looked at once.
+#[derive(Default)]
+pub(super) struct Layouts {
+    folder: Vec<u8>,
+    layout: Option<Rc<Layout>>,
+}
+
+impl Layouts {
+    pub fn of(&mut self, path: &Path) -> Rc<Layout> {
+        let written = path.as_os_str().as_encoded_bytes();
+        let folder = memchr::memrchr(b'/', written).and_then(|end| written.get(..end));
+        if let Some(layout) = &self.layout
+            && folder == Some(&self.folder)
+        {
+            return Rc::clone(layout);
+        }
+        let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
+        let Some(layout) = Layout::by_folders(&parts) else {
+            return Rc::new(Layout::without_folders(&parts));
+        };
+        let layout = Rc::new(layout);
+        self.layout = Some(Rc::clone(&layout));
+        self.folder.clear();
+        self.folder.extend_from_slice(folder.unwrap_or_default());
+        layout
     }
 }
 

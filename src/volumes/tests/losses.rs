@@ -146,7 +146,7 @@ fn huge_values_are_refused_in_bounded_memory() {
     let (engine, mut tallies) = (Engine::new(&[]), Vec::new());
     for opening in ["{\"Records\":[{\"x\":\"", "\"", "{\"x\":{\"y\":["] {
         let mut reading = Reading::new(Counter::new(&engine, None), 1 << 20);
-        reading.begin("text".to_owned(), None);
+        reading.begin("text", None);
         let mut pieces =
             std::iter::once(opening.as_bytes()).chain(std::iter::repeat_n(&blank[..], 40));
         let going = pieces.all(|piece| reading.push(piece));

@@ -67,7 +67,7 @@ fn count_path(engine: &Engine, path: &Path, threads: usize) -> Tally {
 /// Counts one text that is given in pieces.
 fn count_text(engine: &Engine, text: &[u8], piece: usize) -> Tally {
     let mut reading = Reading::new(Counter::new(engine, None), 1 << 20);
-    reading.begin("text".to_owned(), None);
+    reading.begin("text", None);
     if piece == 0 {
         reading.whole(text);
         return reading.take();
