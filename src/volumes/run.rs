@@ -3,6 +3,7 @@
 //! Files are counted in batches of known sizes, and the counts of the batches are put together in their order. So the
 //! result does not depend on the number of threads, nor on which of them was faster.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -458,7 +459,8 @@ impl<'e> Worker<'e> {
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        let name = path.to_string_lossy();
+        let name = path.to_str().map(Cow::Borrowed);
+        let name = name.unwrap_or_else(|| path.to_string_lossy());
         if !metadata.is_file() {
             self.stream(&name, &mut file);
             return Ok(());

@@ -375,14 +375,12 @@ fn entries(folder: &Path) -> io::Result<Vec<(PathBuf, bool)>> {
         let kind = entry.file_type()?;
         // Pipes and devices never end.
         if kind.is_dir() || kind.is_file() || kind.is_symlink() {
-            entries.push((entry.file_name(), kind.is_dir()));
+            entries.push((entry.path(), kind.is_dir()));
         }
     }
-    entries.sort_by(|a, b| b.0.cmp(&a.0));
-    let paths = entries
-        .into_iter()
-        .map(|(name, is_folder)| (folder.join(name), is_folder));
-    Ok(paths.collect())
+    // By the bytes of their names, as all else is the same.
+    entries.sort_by(|a, b| b.0.as_os_str().cmp(a.0.as_os_str()));
+    Ok(entries)
 }
 
 pub fn is_log_name(path: &Path) -> bool {
