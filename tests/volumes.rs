@@ -775,7 +775,7 @@ fn what_a_bucket_refuses_is_named() {
     run.says("s3:HeadBucket").never_says("panicked");
     // Answers that break off and throttling are asked for again.
     aws.config(
-        json!({"faults": ["truncate:match=GetObject,every=9", "throttle:match=s3,every=11"]}),
+        json!({"faults": ["truncate:match=GetObject,nth=5", "truncate:match=GetObject,nth=60", "truncate:match=GetObject,nth=150", "throttle:match=s3,every=11"]}),
     );
     work.orgtrail(["volumes", &bucket, "--strict", "--out", "a.yaml"])
         .aws(aws.endpoint())
@@ -805,8 +805,7 @@ fn what_a_bucket_refuses_is_named() {
 fn ctrl_c_ends_it_and_writes_nothing() {
     let work = Workspace::new();
     let child = work.orgtrail(["volumes", "-"]).start();
-    // The handler is there as soon as the program waits for input.
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    wait_for_handler(child.id());
     let kill = std::process::Command::new("kill")
         .args(["-INT", &child.id().to_string()])
         .status();
@@ -821,6 +820,25 @@ fn ctrl_c_ends_it_and_writes_nothing() {
         output.1
     );
     assert!(!work.path("volumes.yaml").exists());
+}
+
+/// Until a process no longer dies of Ctrl-C.
+fn wait_for_handler(process: u32) {
+    const SIGINT: u64 = 1 << 1;
+    let caught = || {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        let mask = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigCgt:"))?;
+        u64::from_str_radix(mask.trim(), 16).ok()
+    };
+    for _ in 0..2000 {
+        if caught().is_some_and(|mask| mask & SIGINT != 0) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("no handler for Ctrl-C after 20 s");
 }
 
 /// Exit code and diagnostics. `wait_with_output` would close the input.
