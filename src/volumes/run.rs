@@ -161,8 +161,9 @@ pub fn count(engine: &Engine, sources: Vec<Source>, options: &Options<'_>) -> Ou
             .cancel
             .is_some_and(|flag| flag.load(Ordering::Relaxed))
     };
-    let (batches, todo) = sync_channel::<Batch>(threads);
-    let (counted, tallies) = sync_channel(threads);
+    // Room for all that may be under way: who has to wait for room has to be woken, which costs more than a small file.
+    let (batches, todo) = sync_channel::<Batch>(threads * AHEAD);
+    let (counted, tallies) = sync_channel(threads * AHEAD);
     // One token for each batch that may be under way; it comes back when the batch has been put to the others.
     let (permit, permits) = sync_channel::<()>(threads * AHEAD);
     for _ in 0..threads * AHEAD {
