@@ -76,7 +76,12 @@ impl Whole {
                 let room = self.text.get_mut(text.clone())?;
                 if self.inflate.gzip_decompress(member, room) == Ok(size) {
                     *length = text.end;
-                    return Some(end);
+                    // What lies between two members makes padding of all that follows.
+                    let is_exact = end == file.len() || {
+                        let shorter = member.get(..end - 1)?;
+                        self.inflate.gzip_decompress(shorter, room).is_err()
+                    };
+                    return is_exact.then_some(end);
                 }
             }
             *tries = tries.checked_sub(1)?;

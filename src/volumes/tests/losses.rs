@@ -188,6 +188,24 @@ fn what_is_counted_does_not_depend_on_the_pieces() {
     }
 }
 
+/// What the end of a member is followed by looks like it once more, and then like another member.
+#[test]
+fn padding_ends_a_file_however_it_is_read() {
+    let member = gzip(RECORD.as_bytes());
+    let trailer = &member[member.len() - 8..];
+    for (between, events) in [(&b""[..], 3), (&trailer[4..], 1), (trailer, 1), (b"\0", 1)] {
+        let file = [&member, between, &member, &member].concat();
+        for piece in [0, 1, 1000] {
+            let tally = count_text(&Engine::new(&[]), &file, piece);
+            assert_eq!(
+                (tally.events, tally.problems.count),
+                (events, 0),
+                "{between:?} {piece}"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_last_of_two_members_counts_whatever_it_is() {
     let record = r#"{"eventVersion":"1","userIdentity":{"arn":"a"},"resources":[{"type":"T","ARN":"a"}],"userIdentity":"x","resources":"y","eventCategory":"Data"}"#;
