@@ -77,7 +77,7 @@ fn value_product(keys: &[u64; 4], value: Value<'_>) -> u128 {
     product(keys, words)
 }
 
-/// Of long values, the beginning, and a polynomial of the random keys over the rest.
+/// Of long values, a polynomial of the random keys over all of it.
 #[cold]
 #[inline(never)]
 fn long_words(value: &[u8], &[a, b, c, d]: &[u64; 4]) -> [u64; 4] {

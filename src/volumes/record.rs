@@ -160,6 +160,9 @@ impl Span {
     }
 }
 
+/// Bytes of a padded value, its length in the last one.
+const PADDED: usize = 32;
+
 /// A value in a text.
 #[derive(Clone, Copy)]
 pub struct Value<'a> {
@@ -182,12 +185,11 @@ impl<'a> Value<'a> {
     /// the length, which the processor would often guess wrong.
     #[inline(always)]
     pub fn padded(self) -> Option<[u64; 4]> {
-        const SIZE: usize = 32;
         /// As many ones as the value has bytes, then zeros.
-        const ONES: [u8; 2 * SIZE] = {
-            let mut ones = [0; 2 * SIZE];
+        const ONES: [u8; 2 * PADDED] = {
+            let mut ones = [0; 2 * PADDED];
             let mut at = 0;
-            while at < SIZE {
+            while at < PADDED {
                 ones[at] = 0xff;
                 at += 1;
             }
@@ -197,13 +199,13 @@ impl<'a> Value<'a> {
             self.span.start as usize,
             self.span.end.wrapping_sub(self.span.start) as usize,
         );
-        if length >= SIZE {
+        if length >= PADDED {
             return None;
         }
-        let mask: &[u8; SIZE] = ONES.get(SIZE - length..)?.first_chunk()?;
+        let mask: &[u8; PADDED] = ONES.get(PADDED - length..)?.first_chunk()?;
         let mut words = match self
             .bytes
-            .get(start..start + SIZE)
+            .get(start..start + PADDED)
             .and_then(<[u8]>::first_chunk)
         {
             Some(block) => masked(block, mask),
@@ -215,7 +217,7 @@ impl<'a> Value<'a> {
 }
 
 #[inline(always)]
-fn masked(block: &[u8; 32], mask: &[u8; 32]) -> [u64; 4] {
+fn masked(block: &[u8; PADDED], mask: &[u8; PADDED]) -> [u64; 4] {
     let (block, _) = block.as_chunks::<8>();
     let (mask, _) = mask.as_chunks::<8>();
     let word = |bytes: &[[u8; 8]], index: usize| {
@@ -226,8 +228,8 @@ fn masked(block: &[u8; 32], mask: &[u8; 32]) -> [u64; 4] {
 
 /// Where the text ends before the block does.
 #[cold]
-fn short_block(value: &[u8]) -> [u8; 32] {
-    let mut block = [0; 32];
+fn short_block(value: &[u8]) -> [u8; PADDED] {
+    let mut block = [0; PADDED];
     for (own, byte) in block.iter_mut().zip(value) {
         *own = *byte;
     }

@@ -460,6 +460,7 @@ impl<'e> Worker<'e> {
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
+        // Replacing what is no UTF-8 takes a multiple of finding that there is nothing to replace.
         let name = path.to_str().map(Cow::Borrowed);
         let name = name.unwrap_or_else(|| path.to_string_lossy());
         if !metadata.is_file() {

@@ -80,7 +80,7 @@ impl Selection {
 
     /// Whether a folder may hold files that are wanted.
     fn may_be_in(&self, folder: &Path) -> bool {
-        let parts: Vec<&str> = folder.iter().filter_map(|part| part.to_str()).collect();
+        let parts = parts_of(folder);
         let Some((account, rest)) = after_root(&parts).and_then(<[&str]>::split_first) else {
             return true;
         };
@@ -110,7 +110,7 @@ pub struct Layout {
 
 impl Layout {
     pub fn of(path: &Path) -> Self {
-        let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
+        let parts = parts_of(path);
         Self::by_folders(&parts).unwrap_or_else(|| Self::without_folders(&parts))
     }
 
@@ -184,7 +184,7 @@ impl Layouts {
         {
             return Rc::clone(layout);
         }
-        let parts: Vec<&str> = path.iter().filter_map(|part| part.to_str()).collect();
+        let parts = parts_of(path);
         let Some(layout) = Layout::by_folders(&parts) else {
             return Rc::new(Layout::without_folders(&parts));
         };
@@ -194,6 +194,10 @@ impl Layouts {
         self.folder.extend_from_slice(folder.unwrap_or_default());
         layout
     }
+}
+
+fn parts_of(path: &Path) -> Vec<&str> {
+    path.iter().filter_map(|part| part.to_str()).collect()
 }
 
 /// What follows `AWSLogs/` and the organization, if there is one: account, kind, Region, year, month, day, name.
